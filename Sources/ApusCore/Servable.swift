@@ -1,0 +1,48 @@
+/// A loaded model version that answers requests: what the server sees of the scheduler.
+public protocol Servable: AnyObject, Sendable {
+    var identity: ModelIdentity { get }
+    var signature: ModelSignature { get }
+    /// Completed with defaults and with what the model file says.
+    var configuration: ModelConfiguration { get }
+    /// Labels by output name, for the classification extension; line number = index.
+    var labels: [String: [String]] { get }
+    /// Counters since this version was loaded.
+    var statistics: ModelStatistics { get }
+
+    /// Admits the request, or refuses it, and calls `completion` exactly once, on any thread.
+    /// A failure is a `ServingError`; anything else is an internal error.
+    func infer(
+        _ request: InferenceRequest,
+        completion: @escaping @Sendable (Result<InferenceResponse, any Error>) -> Void)
+
+    /// Refuses new requests, and returns when the admitted ones have been answered.
+    func drain() async
+}
+
+/// A model that can be run: what the scheduler sees of the engine. Immutable and shared.
+public protocol ExecutableModel: AnyObject, Sendable {
+    var signature: ModelSignature { get }
+    /// Bytes held for this model: weights mapped and packed, without instances.
+    var memoryByteCount: Int { get }
+
+    /// A fresh instance with its own arena. Instances may run at the same time.
+    func makeInstance() throws -> any ExecutableInstance
+}
+
+/// One runner of a model, used by one thread at a time.
+public protocol ExecutableInstance: AnyObject {
+    /// Runs the model once.
+    ///
+    /// The result does not depend on `threadCountMax`, nor on which other rows ride in the batch:
+    /// equal input rows give equal bits.
+    ///
+    /// - Parameters:
+    ///   - inputs: one per input of the signature, in its order; nil for an absent optional one.
+    ///   - threadCountMax: how many cores this run may use, the caller's included.
+    ///   - cancellation: asked between steps of long models.
+    /// - Returns: one tensor per output of the signature, in its order.
+    /// - Throws: `EngineError`.
+    func run(
+        _ inputs: [Tensor?], threadCountMax: Int, cancellation: CancellationFlag?
+    ) throws -> [Tensor]
+}

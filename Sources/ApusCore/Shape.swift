@@ -1,0 +1,35 @@
+/// The lengths of a tensor's dimensions, outermost first; `[]` is a scalar.
+public typealias Shape = [Int]
+
+extension Array where Element == Int {
+    /// The product of all dimensions (1 for a scalar), or nil if a dimension is negative or the
+    /// product does not fit.
+    public var checkedElementCount: Int? {
+        var count = 1
+        for dimension in self {
+            guard dimension >= 0 else { return nil }
+            let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
+            if overflow { return nil }
+            count = product
+        }
+        return count
+    }
+
+    /// The product of all dimensions of a shape that has been checked before.
+    public var elementCount: Int {
+        guard let count = checkedElementCount else {
+            preconditionFailure("shape \(self) was used before it was checked")
+        }
+        return count
+    }
+
+    /// Row-major strides in elements: `strides[i]` is the product of the dimensions after `i`.
+    public var rowMajorStrides: [Int] {
+        var strides = [Int](repeating: 1, count: count)
+        guard count > 1 else { return strides }
+        for index in stride(from: count - 2, through: 0, by: -1) {
+            strides[index] = strides[index + 1] &* Swift.max(self[index + 1], 1)
+        }
+        return strides
+    }
+}

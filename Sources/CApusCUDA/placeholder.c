@@ -1,0 +1,2 @@
+#include "placeholder.h"
+typedef int placeholder;
