@@ -99,6 +99,94 @@ let package = Package(
         .testTarget(
             name: "ApusCoreTests", dependencies: ["ApusCore", "ApusTestSupport"],
             swiftSettings: strict),
+        .testTarget(
+            name: "ApusConfigurationTests",
+            dependencies: [
+                "ApusConfiguration",
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ApusMetricsTests",
+            dependencies: [
+                "ApusMetrics",
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ApusWireTests",
+            dependencies: [
+                "ApusCore",
+                "ApusWire",
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ApusServerTests",
+            dependencies: [
+                "ApusCore",
+                "ApusServer",
+                "ApusRepository",
+                "ApusMetrics",
+                "ApusWire",
+                nio,
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                logging,
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ApusSchedulerTests",
+            dependencies: [
+                "ApusCore",
+                "ApusScheduler",
+                "ApusMetrics",
+                logging,
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ApusRepositoryTests",
+            dependencies: [
+                "ApusCore",
+                "ApusRepository",
+                "ApusMetrics",
+                logging,
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ApusEngineTests",
+            dependencies: [
+                "ApusCore",
+                "ApusEngine",
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ApusONNXTests",
+            dependencies: [
+                "ApusCore",
+                "ApusEngine",
+                "ApusONNX",
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CApusKernelsTests",
+            dependencies: [
+                "CApusKernels",
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TidyTests",
+            dependencies: [
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17,
