@@ -35,7 +35,7 @@ let package = Package(
         .target(
             name: "ApusConfiguration", dependencies: ["CYAML", "CApusPlatform"],
             swiftSettings: strict),
-        .target(name: "ApusMetrics", swiftSettings: strict),
+        .target(name: "ApusMetrics", dependencies: ["CApusPlatform"], swiftSettings: strict),
         .target(
             name: "ApusWire",
             dependencies: [

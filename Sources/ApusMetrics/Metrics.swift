@@ -1,0 +1,48 @@
+/// All metrics of one process: made once, handed to the server, the repository and each model.
+public final class Metrics: Sendable {
+    public let registry: MetricRegistry
+    public let server: ServerMetrics
+    public let repository: RepositoryMetrics
+    private let lease: SeriesLease
+    private let coreBudget: Gauge
+
+    /// The `Content-Type` of `exposition()`.
+    public static let contentType = TextPrinter.contentType
+
+    /// - Parameters:
+    ///   - version: of this Apus, for the build info.
+    ///   - collectsProcess: whether CPU, memory and descriptors are read from /proc at each scrape.
+    public init(version: String, collectsProcess: Bool = true) {
+        registry = MetricRegistry()
+        lease = registry.makeLease()
+        server = ServerMetrics(registry: registry)
+        repository = RepositoryMetrics(registry: registry)
+        coreBudget = registry.gauge(MetricCatalogue.coreBudget, lease: lease)
+        registry.gauge(MetricCatalogue.buildInfo, [version], lease: lease).set(1)
+        if collectsProcess {
+            let collector = ProcessCollector()
+            registry.addCollector { collector.samples() }
+        }
+    }
+
+    /// The cores this process may use.
+    public func setCoreBudget(_ coreCount: Int) { coreBudget.set(Int64(coreCount)) }
+
+    /// The handles of a model version; its series exist while the result (or another for the same
+    /// names) is held.
+    ///
+    /// - Parameter tags: `metric_tags` of the configuration: extra labels on the `nv_` names.
+    public func model(name: String, version: String, tags: [String: String] = [:]) -> ModelMetrics {
+        ModelMetrics(registry: registry, name: name, version: version, tags: tags)
+    }
+
+    /// The text that Prometheus scrapes, sorted by name and labels.
+    ///
+    /// - Parameter dialects: `[.apus]` leaves out Triton's names, of which `promtool check metrics`
+    ///   does not approve.
+    public func exposition(
+        dialects: Set<MetricDeclaration.Dialect> = Set(MetricDeclaration.Dialect.allCases)
+    ) -> [UInt8] {
+        registry.exposition(dialects: dialects)
+    }
+}

@@ -1,0 +1,53 @@
+// Linux calls that Swift cannot import (they need _GNU_SOURCE, macros or variable arguments).
+// Plain types only. No function allocates, logs or ends the process.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ---- Cores and threads ------------------------------------------------------------------------
+
+/// Number of cores in the affinity mask of the calling thread, at any machine size; -1 if the
+/// kernel does not tell.
+int apus_affinity_core_count(void);
+
+/// The kernel's id of the calling thread.
+int64_t apus_thread_id(void);
+
+/// Names the calling thread for ps and debuggers; longer names are cut to 15 bytes.
+void apus_set_thread_name(const char *name);
+
+/// Nice value of the calling thread alone, from -20 to 19; -1 if the kernel refuses, else 0.
+/// Raising it (less share) is always allowed; lowering it again needs CAP_SYS_NICE.
+int apus_set_thread_niceness(int niceness);
+
+// ---- Memory -----------------------------------------------------------------------------------
+
+/// Tells malloc to keep freed blocks of up to 256 MB mapped for reuse (or up to the largest size it
+/// accepts), instead of giving them back and faulting them in again for each request. Call once,
+/// first thing in the process. Returns 0, or -1 if malloc took none of it.
+int apus_tune_malloc(void);
+
+/// Gives all memory that malloc keeps free back to the system. Takes milliseconds: after a model
+/// was unloaded or a burst, never per request. Returns whether something was given back.
+int apus_trim_malloc(void);
+
+/// Bytes that malloc has handed out and not got back, memory it mapped directly included.
+uint64_t apus_malloc_used_bytes(void);
+
+// ---- Files ------------------------------------------------------------------------------------
+
+/// Reads at most `capacity` bytes of a small file (of /proc, /sys) into `buffer`. Returns the
+/// number of bytes read, or -1 if it cannot be opened or read.
+int64_t apus_read_small_file(const char *path, char *buffer, size_t capacity);
+
+/// Number of open file descriptors of this process, or -1 without /proc.
+int64_t apus_open_descriptor_count(void);
+
+#ifdef __cplusplus
+}
+#endif
