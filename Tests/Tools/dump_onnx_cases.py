@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Write the official ONNX backend cases as directories that `apus check --list` reads.
 
-The cases come with the package `onnx`: most are generators, the rest lie in its data folder. Each becomes
+The cases come with the package `onnx`: most are generators, the rest lie in its data folder. Each
+becomes
 
     OUT_DIR/<kind>/<case>/model.onnx
     OUT_DIR/<kind>/<case>/case.json                       {"rtol": ..., "atol": ...}
     OUT_DIR/<kind>/<case>/test_data_set_<i>/input_<j>.pb, output_<j>.pb
 
-where a value file holds a TensorProto, SequenceProto or OptionalProto, as the model declares it. An input
-without a value (a missing optional) has no file. Training cases are left out: Apus serves, it does not train.
+where a value file holds a TensorProto, SequenceProto or OptionalProto, as the model declares it. An
+input without a value (a missing optional) has no file. Training cases are left out: Apus serves, it
+does not train.
 """
 
 import argparse
@@ -28,7 +30,9 @@ BFLOAT16_RTOL = 2.0**-6  # two units in the last place, as the package's own run
 
 
 def message_of(value, value_info):
-    """The protobuf message for one value of the type that the model declares, or None for "no value"."""
+    """The protobuf message for one value of the type that the model declares, or None for "no
+    value".
+    """
     if value is None:
         return None
     if isinstance(value, (TensorProto, SequenceProto, OptionalProto)):
@@ -66,7 +70,9 @@ def is_training(model):
 
 
 def tolerance_of(case, model):
-    """The case's own tolerance; bfloat16 outputs cannot be compared more finely than they are stored."""
+    """The case's own tolerance; bfloat16 outputs cannot be compared more finely than they are
+    stored.
+    """
     rtol = case.rtol
     output_types = (o.type.tensor_type.elem_type for o in model.graph.output)
     if TensorProto.BFLOAT16 in output_types:
@@ -102,7 +108,9 @@ def dump_stored_cases(target, kind):
 
 
 def dump_light_cases(target):
-    """Well-known networks with constant weights: the package has their outputs, the input is a fixed ramp."""
+    """Well-known networks with constant weights: the package has their outputs, the input is a
+    fixed ramp.
+    """
     for path in sorted(Path(DATA_DIR, "light").glob("*.onnx")):
         model = onnx.load(path)
         directory = target / "light" / f"test_{path.stem}"
@@ -127,9 +135,17 @@ def light_tolerance(stem):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out_dir", type=Path, help="where to write; an earlier dump there is replaced")
-    parser.add_argument("--list", type=Path, help="file for the list of case directories (default: OUT_DIR/list.txt)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "out_dir", type=Path, help="where to write; an earlier dump there is replaced"
+    )
+    parser.add_argument(
+        "--list",
+        type=Path,
+        help="file for the list of case directories (default: OUT_DIR/list.txt)",
+    )
     arguments = parser.parse_args()
     target = arguments.out_dir.resolve()
 

@@ -1,0 +1,1 @@
+BprobabilitiesJ«å:?}L">¸9ä=

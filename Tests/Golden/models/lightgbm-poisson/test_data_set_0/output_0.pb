@@ -1,0 +1,1 @@
+BvariableJ ЎМ:Cмл#C∞Ч@CKMCФ9Cе+2CD$(CD$(C

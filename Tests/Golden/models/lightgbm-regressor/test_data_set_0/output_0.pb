@@ -1,0 +1,1 @@
+BvariableJ ïHCë¯CÓQCuÔCQHCüµ6CKÀ3Cç¹0C

@@ -1,0 +1,1 @@
+BvariableJ œ^CŽ#FCœ^Cš™#Cœ^CUUGCUUGCUUGC

@@ -1,0 +1,1 @@
+BprobabilitiesJPaá>É<>èa>Paá>É<>èa>

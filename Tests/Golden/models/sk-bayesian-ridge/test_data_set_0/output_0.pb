@@ -1,0 +1,1 @@
+BvariableJ êQCÌ²Cú¯hC^GCwuC²CCEÔ\CßÎ/C

@@ -1,0 +1,2 @@
+BprobabilitiesJßš_?û–û=üAr;d-j?O=y*
+<

@@ -1,0 +1,1 @@
+2sport2economy2space2sport2economy2space2sport2economy2space2space2spaceBlabel

@@ -1,0 +1,1 @@
+2sport2economyBlabel

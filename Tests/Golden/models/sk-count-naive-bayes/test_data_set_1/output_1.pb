@@ -1,0 +1,1 @@
+BprobabilitiesJ¸ÎÈ: œ;nc~?€v?«ž?<d.Ð<

@@ -1,0 +1,1 @@
+BvariableJ á‹6C‰zCd¨EC{ÛC¹°ZC}m-C˜<HC*ú)C

@@ -1,0 +1,1 @@
+BvariableJá‹6C‰zC

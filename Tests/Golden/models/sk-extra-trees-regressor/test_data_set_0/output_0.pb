@@ -1,0 +1,1 @@
+BvariableJ Vk5CÔñC3qrC4CBÛtCB26C$iOCîk:C

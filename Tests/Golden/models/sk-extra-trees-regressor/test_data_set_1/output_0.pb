@@ -1,0 +1,1 @@
+BvariableJVk5CÔñC

@@ -1,0 +1,1 @@
+BprobabilitiesJ@‹I?ÌÑY>¤>ù–Y?‹I?ÌÑY>!vI?|'Z>¤>ù–Y?¤>ù–Y?!vI?|'Z>¤>ù–Y?

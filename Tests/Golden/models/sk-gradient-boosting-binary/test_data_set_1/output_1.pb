@@ -1,0 +1,1 @@
+BprobabilitiesJ‹I?ÌÑY>¤>ù–Y?

@@ -1,0 +1,1 @@
+BvariableJ 9ö>C‡Õ%CoLC6C†dHC†dHC]ÂAC&y.C

@@ -1,0 +1,1 @@
+BvariableJ ö4C ŸC´QC€+Cf4OCb‹EC/•5Ct3C

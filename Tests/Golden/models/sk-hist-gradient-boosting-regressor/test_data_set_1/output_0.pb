@@ -1,0 +1,1 @@
+BvariableJö4C ŸC

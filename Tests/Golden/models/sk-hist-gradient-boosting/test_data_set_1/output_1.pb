@@ -1,0 +1,1 @@
+BprobabilitiesJ6TH?ÛžÝ=p¿ß=?ØG?¶Ý=N(ä=

@@ -1,0 +1,2 @@
+BvariableJ P‚WCôËCvoCšşCPn€CÄkJC
+`CN©4C

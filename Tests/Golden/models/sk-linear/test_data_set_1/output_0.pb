@@ -1,0 +1,1 @@
+BvariableJP‚WCôËC

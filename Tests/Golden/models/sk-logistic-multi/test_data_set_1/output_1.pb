@@ -1,0 +1,1 @@
+BprobabilitiesJÊH{?±æ–<Àz2•¼t?¥64=&a”3

@@ -1,0 +1,1 @@
+BprobabilitiesJТ╘Й@БV@+ал:п@Tm[@JЬа

@@ -1,0 +1,1 @@
+BvariableJ I äA/áAfDB RFA…õlBÊ&¦A$¯Bß@±A

@@ -1,0 +1,1 @@
+BprobabilitiesJÚI?¥T>¸^÷;êæF?ˆø\>uzí;

@@ -1,0 +1,1 @@
+BprobabilitiesJIy?ñŸ<Íx<,r?kŠ%=€c<

@@ -1,0 +1,1 @@
+BvariableJ(c#C©PC

@@ -1,0 +1,1 @@
+2blue2mediumBX

@@ -1,0 +1,1 @@
+BfareJ x¸‹A&˜BHjÿA”Ñ‹Bò„BG+ÐAÌªGBŸdA

@@ -1,0 +1,1 @@
+2blue2medium2violet2large2green2medium2blue2small2green2large2red2smallBX

@@ -1,0 +1,1 @@
+BvariableJ ›‘1C/CŒJACK=C¥\CÀG(C·†FC3&C

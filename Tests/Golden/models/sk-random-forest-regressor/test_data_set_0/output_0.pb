@@ -1,0 +1,1 @@
+BvariableJ ¾Ä(CzcCø]C+SCâuCr*C^±PCS+GC

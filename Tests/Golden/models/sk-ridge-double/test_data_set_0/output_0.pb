@@ -1,0 +1,1 @@
+BvariableJ@ƒÃ€j÷f@úntÀá!b@¥öS+îh@ıªcb@Æ¢äH•k@3©<Èe@«Xß	X6i@ÕD–ŒHe@

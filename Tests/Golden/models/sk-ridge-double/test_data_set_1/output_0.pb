@@ -1,0 +1,1 @@
+BvariableJƒÃ€j÷f@úntÀá!b@

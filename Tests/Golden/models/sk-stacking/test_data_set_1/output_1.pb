@@ -1,0 +1,1 @@
+BprobabilitiesJí,x?e€<¦ús<í,x?e€<¦ús<

@@ -1,0 +1,4 @@
+2setosa2setosa2setosa2
+versicolor2
+versicolor2
+versicolor2	virginica2	virginicaBlabel

@@ -1,0 +1,1 @@
+BprobabilitiesJp=z?'k<Û|<Qrt?û=±/W<

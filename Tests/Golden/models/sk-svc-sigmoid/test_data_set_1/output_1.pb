@@ -1,0 +1,1 @@
+BprobabilitiesJì‘x?:±W<ýé<åŠo?Ò(þ<N==

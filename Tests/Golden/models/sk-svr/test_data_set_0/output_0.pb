@@ -1,0 +1,1 @@
+BvariableJ –8LCDsÒBšhCG°CVæwCjæICàZCýª&C

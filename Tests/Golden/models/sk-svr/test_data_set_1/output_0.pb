@@ -1,0 +1,1 @@
+BvariableJñ8LCDs“B

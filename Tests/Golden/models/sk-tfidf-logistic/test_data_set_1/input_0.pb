@@ -1,0 +1,1 @@
+21The goalkeeper saved a penalty in the last minute20Shares fell after the bank raised interest ratesBtext

@@ -1,0 +1,1 @@
+BprobabilitiesJe¤}?±æ<Àú1J^z?¥6´<&a3

@@ -1,0 +1,1 @@
+BsversicolorJ¿aÈ!¦ Ú'

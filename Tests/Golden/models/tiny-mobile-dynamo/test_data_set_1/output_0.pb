@@ -1,0 +1,1 @@
+BprobabilitiesJ®nƒ>žùy>v‚>îz>

@@ -1,0 +1,1 @@
+BrunningJ sS>šK ?HÂö¾´P&ÀsS>šK ?HÂö¾´P&À

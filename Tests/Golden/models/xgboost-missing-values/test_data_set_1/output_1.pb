@@ -1,0 +1,1 @@
+BprobabilitiesJ2$^?£zº=£Ç(=

@@ -1,0 +1,1 @@
+BprobabilitiesJe<m?g.=e¥û<

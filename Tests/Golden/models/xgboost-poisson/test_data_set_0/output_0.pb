@@ -1,0 +1,1 @@
+BvariableJ …NCÍ¶*CºVC$C‚³KC‚³KCžð6Cr%0C

@@ -1,0 +1,1 @@
+BvariableJ UT>C„ÿ/CÆŒiC$O(CÆŒiC"`NCØ{CCâ;6C

@@ -1,0 +1,1 @@
+BvariableJ Iã8CÈM.C°àlCr˜CndCJÈXCvºSC—Ý4C
