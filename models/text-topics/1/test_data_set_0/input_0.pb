@@ -1,0 +1,1 @@
+2GThere is a payment of 49 euros on my statement that I do not recognise.24The box was open and half of the items were missing.24After the update nothing works, only a blank screen.2'My login is blocked, who can unlock it?Btext

@@ -1,0 +1,1 @@
+2billing2shipping2	technical2accountBlabel

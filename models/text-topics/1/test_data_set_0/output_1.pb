@@ -1,0 +1,1 @@
+BprobabilitiesJ@xµê=–£û>ë¶*>.§h>¾yP={G`>AD?‰6>­Ñh<xqÒ;åÑ2=¸Šo?u¬5?jL>ØêU=Í=
