@@ -1,0 +1,64 @@
+/// When models are loaded and unloaded.
+public enum ModelControlMode: String, Sendable, Hashable, CaseIterable {
+    /// Everything is loaded at start and every settled change on disk is followed.
+    case watch
+    /// Triton's word for following changes by rescanning only; no inotify.
+    case poll
+    /// Only what `load_model` names at start, and then load and unload calls.
+    case explicit
+    /// Everything is loaded at start; later changes are ignored.
+    case none
+}
+
+/// Where models come from and how they are loaded.
+public struct RepositorySection: Sendable, Hashable {
+    public var modelRepository = ["models"]
+    public var modelControlMode = ModelControlMode.watch
+    /// Models to load at start in explicit mode; `*` = all.
+    public var loadModel: [String] = []
+    /// How long a version directory must be unchanged before it is read.
+    public var quietPeriod = Duration.milliseconds(500)
+    /// Time between two looks at the whole repository, for what inotify does not see.
+    public var rescanInterval = Duration.seconds(15)
+    /// Versions that load at the same time; 0 = from the core budget.
+    public var loadConcurrency = 0
+    /// Whether a model that fails at start ends the daemon.
+    public var exitOnError = false
+    /// Whether load calls may bring files and configuration with them.
+    public var allowModelUpload = true
+
+    static let keys: [ConfigurationKey] = [
+        .init(
+            list: "repository", "model_repository", \.repository.modelRepository, .text("<path>"),
+            "Directories with models: <path>/<model>/<version>/model.onnx or <path>/<model>.onnx."
+        ),
+        .init(
+            "repository", "model_control_mode", \.repository.modelControlMode, .choice,
+            "watch: load everything and follow changes as they settle. poll: the same by rescans "
+                + "only. explicit: load what load_model names, then only on load and unload calls. "
+                + "none: load everything at start and ignore changes."),
+        .init(
+            list: "repository", "load_model", \.repository.loadModel, .text("<model>"),
+            "Models to load at start in explicit mode; * = all."),
+        .init(
+            "repository", "quiet_period", \.repository.quietPeriod,
+            .duration(.zero...(.seconds(3_600))),
+            "How long a version directory must be unchanged before it is read, unless it was "
+                + "renamed into place or has a MANIFEST.sha256."),
+        .init(
+            "repository", "rescan_interval", \.repository.rescanInterval,
+            .duration(.milliseconds(100)...(.seconds(86_400))),
+            "Time between two looks at the whole repository, for what inotify does not see "
+                + "(network file systems)."),
+        .init(
+            "repository", "load_concurrency", \.repository.loadConcurrency,
+            .integer(0...64, meaningOfZero: "from the core budget"),
+            "Versions that load at the same time."),
+        .init(
+            "repository", "exit_on_error", \.repository.exitOnError, .boolean,
+            "End the daemon when a model fails to load at start."),
+        .init(
+            "repository", "allow_model_upload", \.repository.allowModelUpload, .boolean,
+            "Let load calls bring a configuration and files with them."),
+    ]
+}

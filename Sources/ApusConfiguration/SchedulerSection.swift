@@ -1,0 +1,29 @@
+/// How much work is admitted and how it is spread over the cores.
+public struct SchedulerSection: Sendable, Hashable {
+    /// Cores to compute on; 0 = what affinity and cgroup allow.
+    public var cores = 0
+    /// Requests that may wait per model version.
+    public var maxQueueSize = 1_024
+    /// Batch size of a batchable model whose configuration names none; 0 = no batching.
+    public var defaultMaxBatchSize = 32
+    /// Deadline of a request that brings none; 0 = none.
+    public var defaultTimeout = Duration.zero
+
+    static let keys: [ConfigurationKey] = [
+        .init(
+            "scheduler", "cores", \.scheduler.cores,
+            .integer(0...1_024, meaningOfZero: "what affinity and cgroup allow"),
+            "Cores to compute on: instances and their threads are planned within it."),
+        .init(
+            "scheduler", "max_queue_size", \.scheduler.maxQueueSize, .integer(1...1_000_000),
+            "Requests that may wait per model version; further ones are answered with 503."),
+        .init(
+            "scheduler", "default_max_batch_size", \.scheduler.defaultMaxBatchSize,
+            .integer(0...65_536, meaningOfZero: "no batching"),
+            "Batch size of a batchable model whose configuration names none."),
+        .init(
+            "scheduler", "default_timeout", \.scheduler.defaultTimeout,
+            .duration(.zero...(.seconds(86_400)), meaningOfZero: "none"),
+            "Longest time in the queue for a request of a model whose queue policy names none."),
+    ]
+}

@@ -1,0 +1,89 @@
+/// Where the daemon listens, what it accepts, and how it stops.
+public struct ServerSection: Sendable, Hashable {
+    public var httpAddress = "127.0.0.1"
+    /// 0 = any free port.
+    public var httpPort = 8000
+    /// Path of a unix socket to listen on as well; empty = none.
+    public var unixSocket = ""
+    /// Whether the metrics port is open; `/metrics` on the HTTP port always answers.
+    public var allowMetrics = true
+    /// Empty = the HTTP address.
+    public var metricsAddress = ""
+    /// 0 = any free port.
+    public var metricsPort = 8002
+    /// Threads that read and write sockets; 0 = from the core budget.
+    public var eventLoops = 0
+    public var maxConnections = 8192
+    /// Bytes of one request body.
+    public var maxBodySize = 64 << 20
+    /// Longest time for a whole request to arrive.
+    public var requestTimeout = Duration.seconds(60)
+    /// Longest time for a client to take the answer while nothing moves.
+    public var writeTimeout = Duration.seconds(60)
+    /// Longest time that a connection without a request stays open.
+    public var idleTimeout = Duration.seconds(300)
+    /// Whether readiness waits for every model that should serve.
+    public var strictReadiness = true
+    /// Longest time for requests in flight at shutdown.
+    public var exitTimeout = Duration.seconds(30)
+
+    static let keys: [ConfigurationKey] = listeningKeys + limitKeys
+
+    private static let listeningKeys: [ConfigurationKey] = [
+        .init(
+            "server", "http_address", \.server.httpAddress, .text("<address>"),
+            "Address or host name of the HTTP endpoint. The default is this machine only; 0.0.0.0 "
+                + "or :: listens on every interface."),
+        .init(
+            "server", "http_port", \.server.httpPort,
+            .integer(0...65_535, placeholder: "<port>", meaningOfZero: "any free port"),
+            "Port of the HTTP endpoint."),
+        .init(
+            "server", "unix_socket", \.server.unixSocket, .text("<path>"),
+            "Path of a unix socket that answers HTTP as well; empty = none."),
+        .init(
+            "server", "allow_metrics", \.server.allowMetrics, .boolean,
+            "Open the metrics port. /metrics on the HTTP port answers in any case."),
+        .init(
+            "server", "metrics_address", \.server.metricsAddress, .text("<address>"),
+            "Address of the metrics port; empty = the HTTP address."),
+        .init(
+            "server", "metrics_port", \.server.metricsPort,
+            .integer(0...65_535, placeholder: "<port>", meaningOfZero: "any free port"),
+            "Port that answers /metrics for Prometheus and the health routes."),
+        .init(
+            "server", "event_loops", \.server.eventLoops,
+            .integer(0...256, meaningOfZero: "from the core budget"),
+            "Threads that read and write sockets."),
+    ]
+
+    private static let limitKeys: [ConfigurationKey] = [
+        .init(
+            "server", "max_connections", \.server.maxConnections, .integer(1...1_000_000),
+            "Open connections; further ones are closed at once."),
+        .init(
+            "server", "max_body_size", \.server.maxBodySize, .byteCount(1_024...(4 << 30)),
+            "Largest request body; a larger one is answered with 413."),
+        .init(
+            "server", "request_timeout", \.server.requestTimeout,
+            .duration(.milliseconds(100)...(.seconds(86_400))),
+            "Longest time for a whole request to arrive, from its first byte; then 408."),
+        .init(
+            "server", "write_timeout", \.server.writeTimeout,
+            .duration(.milliseconds(100)...(.seconds(86_400))),
+            "Longest time for a client to take its answer while nothing moves; then the "
+                + "connection is closed."),
+        .init(
+            "server", "idle_timeout", \.server.idleTimeout,
+            .duration(.milliseconds(100)...(.seconds(86_400))),
+            "Longest time that a kept-alive connection stays open without a request."),
+        .init(
+            "server", "strict_readiness", \.server.strictReadiness, .boolean,
+            "Readiness waits until every model that should serve does; false: it only says that "
+                + "the server is up."),
+        .init(
+            "server", "exit_timeout", \.server.exitTimeout,
+            .duration(.zero...(.seconds(3_600))),
+            "Longest time for requests in flight to finish when the daemon stops."),
+    ]
+}
