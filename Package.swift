@@ -54,7 +54,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "ApusScheduler", dependencies: ["ApusCore", "ApusMetrics", logging],
+            name: "ApusScheduler",
+            dependencies: ["ApusCore", "ApusMetrics", "CApusPlatform", logging],
             swiftSettings: strict),
         .target(
             name: "ApusRepository",

@@ -24,10 +24,13 @@ public protocol ServingError: Error, Sendable, CustomStringConvertible {
     var kind: ErrorKind { get }
     /// Names the thing, what was found, what was allowed, and where it helps, what to do.
     var message: String { get }
+    /// When trying again may help, for `unavailable`; nil if nobody knows.
+    var retryAfterSeconds: Int? { get }
 }
 
 extension ServingError {
     public var description: String { message }
+    public var retryAfterSeconds: Int? { nil }
 }
 
 /// Errors of the shared values.
