@@ -134,6 +134,19 @@ def light_tolerance(stem):
     return dict(DEFAULT_TOLERANCE)
 
 
+def write_manifest(path, target):
+    """Write which operator each single-operator case is about: `<domain>.<operator> <case>`.
+
+    Expanded cases are left out: they are about the operators of a function's body.
+    """
+    lines = set()
+    for directory in (target / "node").iterdir():
+        if "_expanded" not in directory.name:
+            node = onnx.load(directory / "model.onnx").graph.node[0]
+            lines.add(f"{node.domain or 'ai.onnx'}.{node.op_type} {directory.name}\n")
+    path.write_text("".join(sorted(lines)))
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -145,6 +158,11 @@ def main():
         "--list",
         type=Path,
         help="file for the list of case directories (default: OUT_DIR/list.txt)",
+    )
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        help="also write which operator each case tests, as Tests/Golden/onnx-node/manifest.txt",
     )
     arguments = parser.parse_args()
     target = arguments.out_dir.resolve()
@@ -164,6 +182,8 @@ def main():
         cases += found
     list_file = arguments.list or target / "list.txt"
     list_file.write_text("".join(f"{case}\n" for case in cases))
+    if arguments.manifest:
+        write_manifest(arguments.manifest, target)
     print(f"{len(cases)} cases, listed in {list_file}")
 
 
