@@ -90,7 +90,7 @@ let package = Package(
                 nio, logging,
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
 
@@ -181,6 +181,9 @@ let package = Package(
                 "CApusKernels",
                 "ApusTestSupport",
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "apusTests", dependencies: ["apus", logging, "ApusTestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "TidyTests",

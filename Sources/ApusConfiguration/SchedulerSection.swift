@@ -4,10 +4,10 @@ public struct SchedulerSection: Sendable, Hashable {
     public var cores = 0
     /// Requests that may wait per model version.
     public var maxQueueSize = 1_024
+    /// Input bytes that the waiting requests of one model version may hold.
+    public var maxQueueBytes = 1 << 30
     /// Batch size of a batchable model whose configuration names none; 0 = no batching.
     public var defaultMaxBatchSize = 32
-    /// Deadline of a request that brings none; 0 = none.
-    public var defaultTimeout = Duration.zero
 
     static let keys: [ConfigurationKey] = [
         .init(
@@ -18,12 +18,12 @@ public struct SchedulerSection: Sendable, Hashable {
             "scheduler", "max_queue_size", \.scheduler.maxQueueSize, .integer(1...1_000_000),
             "Requests that may wait per model version; further ones are answered with 503."),
         .init(
+            "scheduler", "max_queue_bytes", \.scheduler.maxQueueBytes,
+            .byteCount(1_024...(1 << 50)),
+            "Input bytes that the waiting requests of one model version may hold; then 503."),
+        .init(
             "scheduler", "default_max_batch_size", \.scheduler.defaultMaxBatchSize,
             .integer(0...65_536, meaningOfZero: "no batching"),
             "Batch size of a batchable model whose configuration names none."),
-        .init(
-            "scheduler", "default_timeout", \.scheduler.defaultTimeout,
-            .duration(.zero...(.seconds(86_400)), meaningOfZero: "none"),
-            "Longest time in the queue for a request of a model whose queue policy names none."),
     ]
 }

@@ -1,0 +1,105 @@
+# Verbs of Apus. "make" prints them; CI calls the same ones.
+.DEFAULT_GOAL := help
+.PHONY: help serve test build bench lint format golden fuzz tsan asan install clean \
+	packages test-packages release unit-tests conformance end-to-end
+
+# A forced or mismeasured OpenBLAS core would change speed and, in the last bits, results.
+unexport OPENBLAS_CORETYPE
+unexport OPENBLAS_L2_SIZE
+
+SWIFT ?= swift
+PYTHON ?= python3
+MODELS ?= models
+PREFIX ?= /usr/local
+DESTDIR ?=
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSCONFDIR ?= /etc
+
+# Imports that Package.swift does not declare are errors.
+CHECKED := --explicit-target-dependency-import-check error
+# One release mode for all verbs: switching between static and dynamic recompiles everything.
+RELEASE := -c release --static-swift-stdlib --product apus $(CHECKED)
+APUS := .build/release/apus
+DEBUG_APUS := .build/debug/apus
+VENV := .build/venv
+CASES := .build/onnx-cases
+
+help: ## print the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: release ## build and serve the sample models on port 8000
+	@.ci/first-request
+	@exec $(APUS) serve --model-repository $(MODELS) $(SERVE_FLAGS)
+
+test: test-packages unit-tests conformance end-to-end ## run every test: unit, ONNX cases, daemon
+
+build: release ## build the release binary: .build/release/apus
+
+bench: release ## compare with a bare NIO server and with onnxruntime, in figures
+	Benchmarks/http_load.sh $(APUS)
+	@.ci/python-environment $(PYTHON) .build/venv-bench Benchmarks/requirements.txt
+	.build/venv-bench/bin/python Benchmarks/compare_engines.py --apus $(APUS)
+
+lint: ## check the format of all sources
+	$(SWIFT) format lint --strict -r Sources Tests Benchmarks Package.swift
+
+format: ## format all sources in place
+	$(SWIFT) format -i -r Sources Tests Benchmarks Package.swift
+
+golden: packages ## rewrite expected outputs; review the difference
+	APUS_WRITE_GOLDEN=1 $(SWIFT) test $(CHECKED)
+
+fuzz: packages ## mutate ONNX files, JSON bodies and config texts: 200,000 each
+	APUS_FUZZ_COUNT=$(or $(FUZZ_COUNT),200000) SWIFT_BACKTRACE=enable=no \
+		$(SWIFT) test $(CHECKED) --filter Fuzz
+
+tsan: packages ## run the unit tests under ThreadSanitizer
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test $(CHECKED) --scratch-path .build/tsan \
+		--sanitize thread -Xswiftc -DTSAN
+
+asan: packages ## run the unit tests under AddressSanitizer
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test $(CHECKED) --scratch-path .build/asan \
+		--sanitize address
+
+install: release ## install binary, unit and configuration (PREFIX, DESTDIR)
+	install -D -m 755 $(APUS) $(DESTDIR)$(PREFIX)/bin/apus
+	strip $(DESTDIR)$(PREFIX)/bin/apus
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|/usr/local/bin/apus|$(PREFIX)/bin/apus|' systemd/apus.service \
+		> $(DESTDIR)$(UNITDIR)/apus.service
+	install -m 644 systemd/apus.socket $(DESTDIR)$(UNITDIR)/apus.socket
+	chmod 644 $(DESTDIR)$(UNITDIR)/apus.service
+	install -d $(DESTDIR)$(SYSCONFDIR)/apus
+	test -e $(DESTDIR)$(SYSCONFDIR)/apus/apus.yaml || \
+		install -m 644 config/apus.yaml $(DESTDIR)$(SYSCONFDIR)/apus/apus.yaml
+
+clean: ## remove everything that was built
+	rm -rf .build
+
+# ---- Parts of the verbs ---------------------------------------------------------------------
+
+packages:
+	@.ci/system-packages build
+
+test-packages:
+	@.ci/system-packages build test
+
+release: packages
+	$(SWIFT) build $(RELEASE)
+
+unit-tests: test-packages
+	$(SWIFT) build --build-tests $(CHECKED)
+	$(SWIFT) test --skip-build $(CHECKED)
+
+# The official ONNX backend cases: those in the manifest must pass.
+conformance: test-packages
+	@.ci/python-environment $(PYTHON) $(VENV) Tests/Tools/requirements-test.txt
+	$(SWIFT) build $(CHECKED) --product apus
+	$(VENV)/bin/python Tests/Tools/run_onnx_cases.py --apus $(DEBUG_APUS) --cases $(CASES)
+
+# The daemon itself, driven from outside.
+end-to-end: test-packages
+	@.ci/python-environment $(PYTHON) $(VENV) Tests/Tools/requirements-test.txt
+	@.ci/prometheus-tools .build/tools
+	$(SWIFT) build $(CHECKED) --product apus
+	$(VENV)/bin/python Tests/EndToEnd/run.py --apus $(DEBUG_APUS) --tools .build/tools
