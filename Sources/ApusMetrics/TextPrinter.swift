@@ -22,9 +22,10 @@ public struct CollectedSample: Sendable {
 /// The values of one metric at one moment.
 struct PrintedFamily {
     enum Value {
+        case whole(Int64)
         case value(Double)
         /// Counts not cumulated, the one above all bounds last; the sum in the printed unit.
-        case histogram(bounds: [Double], counts: [UInt64], sum: Double)
+        case histogram(counts: [UInt64], sum: Double)
     }
 
     let declaration: MetricDeclaration
@@ -35,25 +36,31 @@ struct PrintedFamily {
 extension PrintedFamily {
     init(_ family: Family) {
         let declaration = family.declaration
-        let divisor = declaration.unit.divisor
         let samples = family.series.sorted { $0.key < $1.key }.map { labels, series in
             let value: Value
-            switch (series.storage, declaration.kind) {
-            case (.counter(let counter), _):
-                let quotient = Double(counter.current) / divisor
-                value = .value(
-                    declaration.unit == .microseconds ? quotient.rounded(.down) : quotient)
-            case (.gauge(let gauge), _): value = .value(Double(gauge.current) / divisor)
-            case (.histogram(let histogram), .histogram(let bounds)):
+            switch series.storage {
+            case .counter(let counter):
+                value = Value(Int64(clamping: counter.current), unit: declaration.unit)
+            case .gauge(let gauge): value = Value(gauge.current, unit: declaration.unit)
+            case .histogram(let histogram):
                 value = .histogram(
-                    bounds: bounds, counts: histogram.bucketCounts,
-                    sum: Double(histogram.currentSum) / divisor)
-            case (.histogram, _):
-                preconditionFailure("\(declaration.name) is not declared as a histogram")
+                    counts: histogram.bucketCounts,
+                    sum: Double(histogram.currentSum) / declaration.unit.divisor)
             }
             return (labels: labels, value: value)
         }
         self.init(declaration: declaration, samples: samples)
+    }
+}
+
+extension PrintedFamily.Value {
+    /// A recorded integer in the unit that is printed.
+    init(_ recorded: Int64, unit: MetricUnit) {
+        switch unit {
+        case .count, .bytes, .ratio: self = .whole(recorded)
+        case .microseconds: self = .whole(recorded / 1000)
+        case .seconds: self = .value(Double(recorded) / unit.divisor)
+        }
     }
 }
 
@@ -70,35 +77,55 @@ struct TextPrinter {
         let name = family.declaration.name
         append("# HELP \(name) \(Self.escapedHelp(family.declaration.help))\n")
         append("# TYPE \(name) \(family.declaration.kind.word)\n")
+        // The end of each bucket's line up to the value, once for all series.
+        var bounds: [String] = []
+        if case .histogram(let limits) = family.declaration.kind {
+            bounds = (limits + [.infinity]).map { "le=\"\(Self.number($0))\"" }
+        }
         for (labels, value) in family.samples {
             switch value {
-            case .value(let number): line(name, labels, Self.number(number))
-            case .histogram(let bounds, let counts, let sum):
+            case .whole(let number): line(name, labels: labels, Self.number(number))
+            case .value(let number): line(name, labels: labels, Self.number(number))
+            case .histogram(let counts, let sum):
                 write(name, labels, bounds: bounds, counts: counts, sum: sum)
             }
         }
     }
 
     private mutating func write(
-        _ name: String, _ labels: String, bounds: [Double], counts: [UInt64], sum: Double
+        _ name: String, _ labels: String, bounds: [String], counts: [UInt64], sum: Double
     ) {
-        let prefix = labels.isEmpty ? "" : labels + ","
         var cumulated: UInt64 = 0
         for (bound, count) in zip(bounds, counts) {
-            cumulated += count
-            line(name + "_bucket", prefix + "le=\"\(Self.number(bound))\"", "\(cumulated)")
+            cumulated &+= count
+            line(name, suffix: "_bucket", labels: labels, lastLabel: bound, Self.number(cumulated))
         }
-        cumulated += counts.last ?? 0
-        line(name + "_bucket", prefix + "le=\"+Inf\"", "\(cumulated)")
-        line(name + "_sum", labels, Self.number(sum))
-        line(name + "_count", labels, "\(cumulated)")
+        line(name, suffix: "_sum", labels: labels, Self.number(sum))
+        line(name, suffix: "_count", labels: labels, Self.number(cumulated))
     }
 
-    private mutating func line(_ name: String, _ labels: String, _ value: String) {
-        append(labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n")
+    /// One sample: pieces are appended one by one, a scrape has thousands of them.
+    private mutating func line(
+        _ name: String, suffix: String = "", labels: String, lastLabel: String = "",
+        _ value: String
+    ) {
+        append(name)
+        append(suffix)
+        if !labels.isEmpty || !lastLabel.isEmpty {
+            append("{")
+            append(labels)
+            if !labels.isEmpty, !lastLabel.isEmpty { append(",") }
+            append(lastLabel)
+            append("}")
+        }
+        append(" ")
+        append(value)
+        append("\n")
     }
 
     private mutating func append(_ string: String) { text.append(contentsOf: string.utf8) }
+
+    private static func number(_ value: some FixedWidthInteger) -> String { String(value) }
 
     /// A number as Go reads it; whole numbers without a fraction.
     static func number(_ value: Double) -> String {

@@ -1,36 +1,48 @@
 import ApusCore
-import ApusMetrics
 import Dispatch
 import Logging
 
 extension ModelScheduler {
-    /// Runs a batch and then, without leaving the thread, those that the queue gives the same
-    /// instance. On the runner's queue.
-    func work(_ launch: Launch) {
+    /// Does what was decided. Outside the lock.
+    func perform(_ actions: Actions) {
+        for launch in actions.launches {
+            launch.runner.queue.async { @Sendable in self.work(launch) }
+        }
+        for waiter in actions.drainWaiters { waiter.resume() }
+        if !actions.answers.isEmpty { settle(count: answer(actions.answers)) }
+    }
+
+    /// Runs a batch and then, without leaving the thread, those that the same instance is given
+    /// next. On the runner's queue.
+    private func work(_ launch: Launch) {
         dispatchPrecondition(condition: .onQueue(launch.runner.queue))
         var next: Launch? = launch
         while let current = next {
             next = nil
+            var actions = Actions()
             do {
                 try current.runner.prepare()
+                let started = clock()
+                let answers = execute(current)
+                let elapsed = clock() &- started
+                let answeredCount = answer(answers)
+                let now = clock()
+                state.withLock { state in
+                    state.settle(count: answeredCount, &actions)
+                    state.finish(current, elapsedNanoseconds: elapsed)
+                    state.decide(now: now, &actions)
+                }
+                let own = actions.launches.firstIndex { $0.runner === current.runner }
+                next = own.map { actions.launches.remove(at: $0) }
             } catch {
-                giveBack(current, because: error)
-                return
-            }
-            let started = clock()
-            let answers = execute(current)
-            let elapsed = clock() &- started
-            let answeredCount = answer(answers)
-            var actions = Actions()
-            queue.sync {
-                state.estimate.record(nanoseconds: elapsed)
-                settle(count: answeredCount, &actions)
-                release(current)
-                state.idleRunners.append(current.runner)
-                decide(&actions)
-            }
-            if let own = actions.launches.firstIndex(where: { $0.runner === current.runner }) {
-                next = actions.launches.remove(at: own)
+                logger.warning(
+                    "cannot make another instance",
+                    metadata: ["model": "\(identity)", "error": "\(error)"])
+                let now = clock()
+                state.withLock { state in
+                    state.giveBack(current)
+                    state.decide(now: now, &actions)
+                }
             }
             perform(actions)
         }
@@ -78,30 +90,36 @@ extension ModelScheduler {
         return Answered(request: request, place: entry.payload.place, answer: .failure(error))
     }
 
-    /// An instance could not be made: its batch goes back to the queue's front, and the model makes
-    /// do with the instances it has. On the runner's queue.
-    private func giveBack(_ launch: Launch, because error: any Error) {
-        logger.warning(
-            "cannot make another instance",
-            metadata: ["model": "\(identity)", "error": "\(error)"])
-        var actions = Actions()
-        queue.sync {
-            state.runnerCount -= 1
-            state.runnerCountMax = max(state.runnerCount, 1)
-            release(launch)
-            for entry in launch.batch {
-                record.metrics.recordEnqueued(byteCount: entry.byteCount)
-            }
-            state.pending.restore(launch.batch)
-            decide(&actions)
+    /// Hands answers out. Outside the lock.
+    ///
+    /// - Returns: how many the caller must settle. Where the order of admission is preserved, the
+    ///   answers leave later and are settled then.
+    private func answer(_ answers: [Answered]) -> Int {
+        guard let answerQueue else {
+            for answered in answers { answered.request.complete(answered.answer) }
+            return answers.count
         }
-        perform(actions)
+        state.withLock { state in
+            var released: [Answered] = []
+            for answered in answers {
+                guard let place = answered.place else { continue }
+                released += state.order?.complete(place, with: answered) ?? []
+            }
+            guard !released.isEmpty else { return }
+            let inOrder = released
+            // Under the lock, so that two instances cannot overtake each other here.
+            answerQueue.async { @Sendable in
+                for answered in inOrder { answered.request.complete(answered.answer) }
+                self.settle(count: inOrder.count)
+            }
+        }
+        return 0
     }
 
-    /// An execution's cores are free again. On `queue`.
-    private func release(_ launch: Launch) {
-        cores.release(launch.threadCount)
-        state.runningCount -= 1
-        record.metrics.instancesBusy.subtract(1)
+    /// Counts requests as answered. Outside the lock.
+    private func settle(count: Int) {
+        var actions = Actions()
+        state.withLock { $0.settle(count: count, &actions) }
+        for waiter in actions.drainWaiters { waiter.resume() }
     }
 }

@@ -1,7 +1,6 @@
 import ApusCore
 import ApusMetrics
 import ApusTestSupport
-import Dispatch
 import Testing
 
 @testable import ApusScheduler
@@ -194,6 +193,6 @@ import Testing
 extension ModelScheduler {
     /// Returns when the last answer has been settled, without refusing new requests.
     func drainForTest() async {
-        while queue.sync(execute: { state.outstandingCount }) > 0 { await Task.yield() }
+        while state.withLock({ $0.outstandingCount }) > 0 { await Task.yield() }
     }
 }

@@ -1,7 +1,6 @@
 import ApusCore
 import ApusMetrics
 import ApusTestSupport
-import Dispatch
 import Testing
 
 @testable import ApusScheduler
@@ -120,7 +119,7 @@ import Testing
                 await scheduler.drain()
                 isDrained.cancel()
             }
-            while !scheduler.queue.sync(execute: { scheduler.state.isDraining }) {
+            while !scheduler.state.withLock({ $0.isDraining }) {
                 await Task.yield()
             }
             let refused = try harness.send(harness.request(99))
