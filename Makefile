@@ -22,6 +22,7 @@ RELEASE := -c release --static-swift-stdlib --product apus $(CHECKED)
 APUS := .build/release/apus
 DEBUG_APUS := .build/debug/apus
 VENV := .build/venv
+MODEL_VENV := .build/venv-models
 CASES := .build/onnx-cases
 
 help: ## print the verbs
@@ -36,15 +37,21 @@ test: test-packages unit-tests conformance end-to-end ## run every test: unit, O
 build: release ## build the release binary: .build/release/apus
 
 bench: release ## compare with a bare NIO server and with onnxruntime, in figures
-	Benchmarks/http_load.sh $(APUS)
-	@.ci/python-environment $(PYTHON) .build/venv-bench Benchmarks/requirements.txt
-	.build/venv-bench/bin/python Benchmarks/compare_engines.py --apus $(APUS)
+	@.ci/system-packages bench
+	$(SWIFT) build -c release --package-path Benchmarks --scratch-path .build/benchmarks
+	$(PYTHON) Benchmarks/http_load.py --apus $(APUS) --bare .build/benchmarks/release/bare-nio
+	@if [ -d .build/comparison-models ]; then \
+		$(MODEL_VENV)/bin/python Benchmarks/compare_engines.py --apus $(APUS) --threads 1 2; \
+	else \
+		echo "For the comparison with onnxruntime make the models first; see the head of"; \
+		echo "Tests/Tools/requirements-models.txt and Tests/Tools/make_comparison_models.py."; \
+	fi
 
 lint: ## check the format of all sources
-	$(SWIFT) format lint --strict -r Sources Tests Benchmarks Package.swift
+	$(SWIFT) format lint --strict -r Sources Tests Benchmarks/Sources Package.swift
 
 format: ## format all sources in place
-	$(SWIFT) format -i -r Sources Tests Benchmarks Package.swift
+	$(SWIFT) format -i -r Sources Tests Benchmarks/Sources Package.swift
 
 golden: packages ## rewrite expected outputs; review the difference
 	APUS_WRITE_GOLDEN=1 $(SWIFT) test $(CHECKED)
@@ -95,7 +102,7 @@ unit-tests: test-packages
 conformance: test-packages
 	@.ci/python-environment $(PYTHON) $(VENV) Tests/Tools/requirements-test.txt
 	$(SWIFT) build $(CHECKED) --product apus
-	$(VENV)/bin/python Tests/Tools/run_onnx_cases.py --apus $(DEBUG_APUS) --cases $(CASES)
+	$(VENV)/bin/python Tests/EndToEnd/onnx_cases.py --apus $(DEBUG_APUS) --cases $(CASES)
 
 # The daemon itself, driven from outside.
 end-to-end: test-packages
