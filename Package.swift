@@ -188,6 +188,7 @@ let package = Package(
         .testTarget(
             name: "TidyTests",
             dependencies: [
+                "ApusMetrics",
                 "ApusTestSupport",
             ],
             swiftSettings: strict),

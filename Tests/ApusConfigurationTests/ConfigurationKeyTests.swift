@@ -69,19 +69,10 @@ import Testing
     }
 
     @Test func theTableInTheReadmeIsTheGeneratedOne() throws {
-        let path = GoldenCase.folder("../../README.md")
-        let begin = "<!-- configuration table: written by make golden -->\n"
-        let end = "<!-- end of the configuration table -->\n"
-        let text = String(decoding: try Data(contentsOf: URL(filePath: path)), as: UTF8.self)
-        let start = try #require(text.firstRange(of: begin)).upperBound
-        let stop = try #require(text.firstRange(of: end)).lowerBound
         let table = ConfigurationText.markdownTable()
-        if GoldenCase.isRewriting {
-            let updated = text[..<start] + table + text[stop...]
-            try Data(updated.utf8).write(to: URL(filePath: path))
-        } else {
-            #expect(text[start..<stop] == table, "run make golden")
-        }
+        #expect(
+            try GoldenTable.matches(table, named: "configuration", in: "README.md"),
+            "run make golden")
     }
 
     @Test func reloadableKeysAreToldFromTheRest() throws {
