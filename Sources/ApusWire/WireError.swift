@@ -1,0 +1,115 @@
+public import ApusCore
+
+/// What is wrong with bytes that a client or a configuration file gave.
+public enum WireError: ServingError, Equatable {
+    /// Not JSON; `offset` counts bytes from the start of the text.
+    case malformedJSON(reason: String, offset: Int)
+    /// A member has another kind of value than it must have.
+    case wrongKind(member: String, expected: String, offset: Int)
+    case missingMember(String, of: String, offset: Int)
+    case duplicateMember(String, offset: Int)
+    case duplicateTensor(role: TensorRole, name: String)
+    case unknownDataType(input: String, found: String)
+    /// A type that only the binary form can carry.
+    case noJSONForm(role: TensorRole, name: String, dataType: DataType)
+    /// A negative dimension, or more elements than any memory holds.
+    case invalidShape(input: String, shape: String)
+    case elementCount(input: String, found: Int, expected: Int, shape: Shape)
+    case elementNotOfType(input: String, index: Int, found: String, dataType: DataType, offset: Int)
+    case elementOutOfRange(
+        input: String, index: Int, found: String, dataType: DataType, offset: Int)
+    case noData(input: String)
+    case twoSources(input: String)
+    case binaryByteCount(input: String, found: Int, expected: Int, shape: Shape, dataType: DataType)
+    /// The lengths inside a BYTES tensor do not add up.
+    case stringLengths(input: String, reason: String)
+    /// The buffers behind the JSON part are shorter or longer than the inputs say.
+    case binaryTotal(found: Int, declared: Int)
+    case headerLength(found: String, bodyByteCount: Int)
+    case invalidParameter(name: String, reason: String)
+    case rawRequest(reason: String)
+    case classification(output: String, reason: String)
+    case configuration(model: String, reason: String)
+    case unsupported(String)
+    case outOfMemory(byteCount: Int)
+
+    public enum TensorRole: String, Sendable { case input, output }
+
+    public var kind: ErrorKind {
+        switch self {
+        case .unsupported: .unsupported
+        case .outOfMemory: .resourceExhausted
+        default: .invalidArgument
+        }
+    }
+
+    public var message: String {
+        switch self {
+        case .malformedJSON(let reason, let offset):
+            "the body is not valid JSON at byte \(offset): \(reason)"
+        case .wrongKind(let member, let expected, let offset):
+            "\"\(member)\" at byte \(offset) must be \(expected)"
+        case .missingMember(let member, let owner, let offset):
+            "\(owner) that ends at byte \(offset) has no \"\(member)\""
+        case .duplicateMember(let member, let offset):
+            "\"\(member)\" is given twice, again at byte \(offset)"
+        case .duplicateTensor(let role, let name): "\(role) \"\(name)\" is listed twice"
+        case .rawRequest(let reason): "raw binary request: \(reason)"
+        case .invalidParameter(let name, let reason): "parameter \"\(name)\" \(reason)"
+        case .classification(let output, let reason):
+            "output \"\(output)\" cannot be classified: \(reason)"
+        case .configuration(let model, let reason): "configuration of \"\(model)\": \(reason)"
+        case .unsupported(let what): what
+        case .outOfMemory(let byteCount): "cannot allocate \(byteCount) bytes for a tensor"
+        case .headerLength(let found, let bodyByteCount):
+            "Inference-Header-Content-Length is \"\(found)\", expected a number from 0 to the body's "
+                + "length \(bodyByteCount)"
+        case .binaryTotal(let found, let declared):
+            "\(found) bytes follow the JSON part, expected \(declared) by the inputs' "
+                + "binary_data_size"
+        default: tensorMessage
+        }
+    }
+
+    /// The messages about one tensor.
+    private var tensorMessage: String {
+        switch self {
+        case .unknownDataType(let input, let found):
+            "input \"\(input)\" has datatype \"\(found)\", expected one of BOOL, UINT8, UINT16, "
+                + "UINT32, UINT64, INT8, INT16, INT32, INT64, FP16, FP32, FP64, BF16, BYTES"
+        case .noJSONForm(let role, let name, let dataType):
+            "\(role) \"\(name)\" has datatype \(dataType.wireName ?? "\(dataType)"), which JSON "
+                + "cannot carry: use the binary tensor data extension"
+        case .invalidShape(let input, let shape):
+            "input \"\(input)\" has shape \(shape): dimensions must be non-negative integers whose "
+                + "product fits into memory"
+        case .elementCount(let input, let found, let expected, let shape):
+            "input \"\(input)\" has \(found) elements, expected \(expected) for shape \(shape)"
+        case .elementNotOfType(let input, let index, let found, let dataType, let offset):
+            "input \"\(input)\" has \(found) as element \(index) (byte \(offset)), expected "
+                + Self.description(ofElementsOf: dataType)
+        case .elementOutOfRange(let input, let index, let found, let dataType, let offset):
+            "input \"\(input)\" has \(found) as element \(index) (byte \(offset)), which is outside "
+                + "the range of \(dataType.wireName ?? "\(dataType)")"
+        case .noData(let input):
+            "input \"\(input)\" has no elements: give \"data\" or the parameter \"binary_data_size\""
+        case .twoSources(let input):
+            "input \"\(input)\" has both \"data\" and \"binary_data_size\", expected one of them"
+        case .binaryByteCount(let input, let found, let expected, let shape, let dataType):
+            "input \"\(input)\" has \(found) bytes, expected \(expected) for "
+                + "\(dataType.wireName ?? "\(dataType)") of shape \(shape)"
+        case .stringLengths(let input, let reason):
+            "input \"\(input)\" of datatype BYTES: \(reason)"
+        default: "\(kind)"
+        }
+    }
+
+    private static func description(ofElementsOf dataType: DataType) -> String {
+        switch dataType {
+        case .bool: "true or false"
+        case .string: "a string"
+        case .float, .double: "a number"
+        default: "an integer of type \(dataType.wireName ?? "\(dataType)")"
+        }
+    }
+}
