@@ -74,7 +74,9 @@ let package = Package(
             name: "CApusKernels", dependencies: ["COpenBLAS"], exclude: ["families"],
             cSettings: optimisedC, linkerSettings: [.linkedLibrary("m")]),
         .target(name: "CApusPlatform", cSettings: optimisedC),
-        .target(name: "CApusNumbers", cxxSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror"])]),
+        .target(
+            name: "CApusNumbers",
+            cxxSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror"])]),
         .target(name: "CApusCUDA", cSettings: optimisedC, linkerSettings: [.linkedLibrary("dl")]),
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -183,7 +185,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "apusTests", dependencies: ["apus", logging, "ApusTestSupport"],
+            name: "apusTests", dependencies: ["apus", "ApusCore", logging, "ApusTestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "TidyTests",

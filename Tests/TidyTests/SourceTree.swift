@@ -9,11 +9,14 @@ struct SourceFile: CustomStringConvertible, Sendable {
 
     var description: String { path }
 
-    /// Every file below `folder` with one of these endings, by path.
+    /// Every file below `folder` with one of these endings, by path; without generated ones.
     static func all(below folder: String, endings: [String]) throws -> [SourceFile] {
         let root = GoldenCase.folder("../..")
         let paths = try FileManager.default.subpathsOfDirectory(atPath: root + "/" + folder)
-        let wanted = paths.filter { path in endings.contains { path.hasSuffix($0) } }
+        let generated = [".pb.swift", ".pb-c.c", ".pb-c.h"]
+        let wanted = paths.filter { path in
+            endings.contains { path.hasSuffix($0) } && !generated.contains { path.hasSuffix($0) }
+        }
         return try wanted.sorted().map { path in
             let data = try Data(contentsOf: URL(filePath: "\(root)/\(folder)/\(path)"))
             let text = String(decoding: data, as: UTF8.self)

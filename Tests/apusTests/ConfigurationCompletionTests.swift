@@ -1,0 +1,77 @@
+import ApusCore
+import Testing
+
+@testable import apus
+
+@Suite struct ConfigurationCompletionTests {
+    private let batchable = ModelSignature(
+        inputs: [TensorSpecification(name: "x", dataType: .float, shape: [-1, 4])],
+        outputs: [
+            TensorSpecification(name: "y", dataType: .int64, shape: [-1]),
+            TensorSpecification(name: "z", dataType: .float, shape: [-1, -1]),
+        ])
+    private let fixed = ModelSignature(
+        inputs: [TensorSpecification(name: "x", dataType: .float, shape: [1, 4])],
+        outputs: [TensorSpecification(name: "y", dataType: .float, shape: [])])
+
+    private func complete(
+        _ configuration: ModelConfiguration, _ signature: ModelSignature
+    ) throws(AssemblyError) -> ModelConfiguration {
+        try ConfigurationCompletion(signature: signature, defaultMaxBatchSize: 32)
+            .complete(configuration)
+    }
+
+    @Test func anEmptyConfigurationTakesEverythingFromTheModel() throws {
+        let result = try complete(ModelConfiguration(name: "m"), batchable)
+        #expect(result.maxBatchSize == 32)
+        #expect(result.dynamicBatching != nil)
+        #expect(result.inputs.map(\.dims) == [[4]])
+        #expect(result.outputs.map(\.dims) == [[1], [-1]])
+        #expect(result.outputs.map(\.dataType) == [.int64, .float])
+    }
+
+    @Test func aModelWithAFixedFirstDimensionIsNotBatched() throws {
+        let result = try complete(ModelConfiguration(name: "m"), fixed)
+        #expect(result.maxBatchSize == 0)
+        #expect(result.dynamicBatching == nil)
+        #expect(result.inputs.map(\.dims) == [[1, 4]])
+        #expect(result.outputs.map(\.dims) == [[1]])
+    }
+
+    @Test func aCompleteConfigurationIsLeftAsItIs() throws {
+        var configuration = ModelConfiguration(name: "m")
+        configuration.inputs = [.init(name: "x", dataType: .float, dims: [-1, 4])]
+        configuration.outputs = [.init(name: "z", dataType: .float, dims: [-1, 2])]
+        #expect(try complete(configuration, batchable) == configuration)
+    }
+
+    @Test func batchingThatTheModelCannotDoIsRefused() {
+        var configuration = ModelConfiguration(name: "m")
+        configuration.maxBatchSize = 8
+        let error = #expect(throws: AssemblyError.self) { try complete(configuration, fixed) }
+        #expect(error?.message.contains("input \"x\" of shape [1, 4]") == true)
+    }
+
+    @Test func aTensorThatTheModelDoesNotHaveIsRefused() {
+        var configuration = ModelConfiguration(name: "m")
+        configuration.inputs = [.init(name: "w", dataType: .float, dims: [4])]
+        let error = #expect(throws: AssemblyError.self) { try complete(configuration, batchable) }
+        #expect(error?.message.contains("\"w\" is not in the model, which has \"x\"") == true)
+    }
+
+    @Test(arguments: [(DataType.double, [4]), (.float, [5]), (.float, [4, 1]), (.float, [-1])])
+    func anotherTypeOrShapeThanTheModelsIsRefused(_ type: DataType, _ dims: [Int]) {
+        var configuration = ModelConfiguration(name: "m")
+        configuration.inputs = [.init(name: "x", dataType: type, dims: dims)]
+        #expect(throws: AssemblyError.self) { try complete(configuration, batchable) }
+    }
+
+    @Test func dimensionsThatTheConfigurationFixesRefineTheSignature() throws {
+        var configuration = ModelConfiguration(name: "m")
+        configuration.outputs = [.init(name: "z", dataType: .float, dims: [3])]
+        let completion = ConfigurationCompletion(signature: batchable, defaultMaxBatchSize: 32)
+        let refined = completion.refinedSignature(try completion.complete(configuration))
+        #expect(refined.outputs.map(\.shape) == [[-1], [-1, 3]])
+        #expect(refined.inputs == batchable.inputs)
+    }
+}
