@@ -95,7 +95,8 @@ public struct Tensor: Sendable {
         case .bytes(let bytes):
             let width = dataType.byteCount ?? 1
             return try Tensor(
-                dataType: dataType, shape: rowShape, bytes: bytes.slice(start * width..<end * width))
+                dataType: dataType, shape: rowShape, bytes: bytes.slice(start * width..<end * width)
+            )
         case .strings(let strings):
             return try Tensor(shape: rowShape, strings: Array(strings[start..<end]))
         }

@@ -1,0 +1,127 @@
+public import ApusCore
+internal import CApusKernels
+
+/// How models are run; the same for all models of a process.
+public struct EngineOptions: Sendable {
+    public var kernels = Kernels.current
+    public var denseProvider = DenseProvider.apus
+    /// Largest tensor and largest arena of one plan, in bytes.
+    public var memoryByteCountMax = 8 << 30
+
+    public init() {}
+}
+
+/// A graph ready to run: operators bound, constants folded. Immutable and shared by instances.
+public final class EngineModel: ExecutableModel {
+    public let signature: ModelSignature
+    let program: Program
+    let packed = PackedConstants()
+    let options: EngineOptions
+
+    /// - Throws: `EngineError` naming the node that is not supported or not valid.
+    public init(_ graph: Graph, options: EngineOptions = EngineOptions()) throws(EngineError) {
+        self.options = options
+        var graph = graph
+        let session = RunSession(packed: PackedConstants(), options: options)
+        for pass in PassList.all { try pass.apply(to: &graph, session) }
+        program = try Program(graph)
+        guard program.captures.isEmpty else {
+            throw .invalidGraph("\"\(program.captures[0])\" is read, but nothing makes it")
+        }
+        signature = try SignatureInference.signature(of: program, session)
+    }
+
+    public var memoryByteCount: Int {
+        packed.byteCount
+            + program.graph.initializers.values.reduce(0) { $0 + ($1.bytes?.count ?? 0) }
+    }
+
+    /// Operator types with the number of nodes, after optimisation.
+    public var operatorCounts: [String: Int] {
+        program.nodes.reduce(into: [:]) { $0[$1.node.opType, default: 0] += 1 }
+    }
+
+    public func makeInstance() throws -> any ExecutableInstance { EngineInstance(self) }
+}
+
+/// One runner of a model, with its own arena.
+public final class EngineInstance: ExecutableInstance {
+    private let model: EngineModel
+    private let session: RunSession
+
+    init(_ model: EngineModel) {
+        self.model = model
+        session = RunSession(packed: model.packed, options: model.options)
+    }
+
+    public func run(
+        _ inputs: [Tensor?], threadCountMax: Int, cancellation: CancellationFlag?
+    ) throws -> [Tensor] {
+        let values = try runValues(
+            inputs.map { $0.map { .tensor($0) } }, threadCountMax: threadCountMax,
+            cancellation: cancellation)
+        return try zip(model.program.graph.outputs, values).map { output, value in
+            guard let tensor = value.tensor else {
+                throw EngineError.invalidInput("output \"\(output.name)\" is not a tensor")
+            }
+            return tensor
+        }
+    }
+
+    /// The same for models whose inputs or outputs are sequences, optionals or maps.
+    public func runValues(
+        _ inputs: [Value?], threadCountMax: Int, cancellation: CancellationFlag?
+    ) throws(EngineError) -> [Value] {
+        let expected = model.program.graph.inputs
+        guard inputs.count == expected.count else {
+            throw .invalidInput(
+                "\(inputs.count) inputs were given, the model has \(expected.count)")
+        }
+        for (specification, value) in zip(expected, inputs) {
+            guard let value else { continue }
+            try Self.check(value, specification)
+        }
+        session.threadCountMax = threadCountMax
+        session.cancellation = cancellation
+        defer { session.cancellation = nil }
+        return try ProgramRunner.run(model.program, inputs, session)
+    }
+
+    /// Runs once and says what each step took.
+    ///
+    /// - Returns: labels and nanoseconds in order, or nil if the model runs on values.
+    public func profile(
+        _ inputs: [Tensor], threadCountMax: Int
+    ) throws(EngineError) -> [(label: String, nanoseconds: UInt64)]? {
+        let signature = inputs.map { PlannedTensor($0.dataType, $0.shape) }
+        guard case .plan(let plan) = try ProgramRunner.entry(model.program, signature, session)
+        else { return nil }
+        session.threadCountMax = threadCountMax
+        session.stepNanoseconds = [UInt64](repeating: 0, count: plan.labels.count)
+        defer { session.stepNanoseconds = nil }
+        var aligned: [Tensor] = []
+        for tensor in inputs { aligned.append(try NodeEvaluator.aligned(tensor)) }
+        _ = try session.run(plan, aligned)
+        return zip(plan.labels, session.stepNanoseconds ?? []).map { ($0, $1) }
+    }
+
+    private static func check(_ value: Value, _ input: GraphValue) throws(EngineError) {
+        guard value.type == input.type else {
+            throw .invalidInput("input \"\(input.name)\" is \(value.type), expected \(input.type)")
+        }
+        guard let tensor = value.tensor, let shape = input.shape else { return }
+        let fits =
+            tensor.shape.count == shape.count
+            && zip(tensor.shape, shape).allSatisfy { $1 < 0 || $0 == $1 }
+        guard fits else {
+            throw .invalidInput(
+                "input \"\(input.name)\" has shape \(tensor.shape), expected \(shape)")
+        }
+    }
+}
+
+/// Starts the helper threads of all engines; `count` computing threads, callers included.
+public func startEngineThreads(count: Int) {
+    apus_blas_use_one_thread()
+    apus_team_start(Int32(clamping: max(count - 1, 0)))
+}

@@ -1,0 +1,67 @@
+public import ApusCore
+
+/// What a value operator may use while it runs.
+public struct EvaluationContext {
+    let session: RunSession
+    let captured: [String: Value]
+    /// For error messages: the node's label.
+    public let node: String
+
+    public var kernels: Kernels { session.kernels }
+    public var threadCountMax: Int { session.threadCountMax }
+
+    /// Runs a sub-graph.
+    ///
+    /// - Parameter inputs: one per input of the sub-graph.
+    /// - Returns: one value per output of the sub-graph.
+    public func run(_ body: Program, _ inputs: [Value]) throws(EngineError) -> [Value] {
+        var all: [Value?] = inputs
+        for name in body.captures {
+            guard let value = captured[name] else {
+                throw .invalidGraph(
+                    "\(node) has a sub-graph that reads \"\(name)\", which is not known")
+            }
+            all.append(value)
+        }
+        return try session.nested { () throws(EngineError) in
+            try ProgramRunner.run(body, all, session)
+        }
+    }
+
+    /// Throws `cancelled` once nobody waits for the answer; ask now and then in long loops.
+    public func checkCancelled() throws(EngineError) { try session.checkCancelled() }
+
+    /// Throws if an output of this many bytes is over the model's memory limit.
+    public func checkMemory(byteCount: Int) throws(EngineError) {
+        guard byteCount <= session.memoryByteCountMax else {
+            throw .limitExceeded("\(node) needs \(byteCount) bytes, over the model's memory limit")
+        }
+    }
+
+    /// An error that names the node.
+    public func fail(_ reason: String) -> EngineError { .invalidNode(node: node, reason: reason) }
+
+    /// The tensor at `index`.
+    public func tensor(_ inputs: [Value?], _ index: Int) throws(EngineError) -> Tensor {
+        guard index < inputs.count, let tensor = inputs[index]?.tensor else {
+            throw fail("input \(index) must be a tensor")
+        }
+        return tensor
+    }
+
+    /// Makes a tensor, with this node's name in the error.
+    public func make<Element: BitwiseCopyable>(
+        _ dataType: DataType, _ shape: Shape, _ elements: [Element]
+    ) throws(EngineError) -> Value {
+        do { return .tensor(try Tensor(dataType, shape, elements)) } catch {
+            throw fail("\(error)")
+        }
+    }
+
+    /// Makes a tensor of strings.
+    public func make(_ shape: Shape, strings: [[UInt8]]) throws(EngineError) -> Value {
+        do { return .tensor(try Tensor(shape: shape, strings: strings)) } catch {
+            throw fail(error.message)
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import ApusCore
+
+/// Runs one node on values: for folding, and for programs whose shapes depend on data.
+enum NodeEvaluator {
+    /// - Parameters:
+    ///   - captured: outer values that the node's sub-graphs use.
+    ///   - constants: positions of inputs that are constants of the model.
+    static func evaluate(
+        _ bound: BoundNode, _ inputs: [Value?], captured: [String: Value], constants: Set<Int>,
+        _ session: RunSession
+    ) throws(EngineError) -> [Value] {
+        if let op = bound.op as? any ValueOperator {
+            let context = EvaluationContext(
+                session: session, captured: captured, node: bound.node.label)
+            return try op.evaluate(inputs, in: context)
+        }
+        guard let op = bound.op as? any StepOperator else {
+            throw .invalidNode(node: bound.node.label, reason: "has no implementation")
+        }
+        var tensors: [Tensor?] = []
+        for value in inputs {
+            guard let value else {
+                tensors.append(nil)
+                continue
+            }
+            guard let tensor = value.tensor else {
+                throw .invalidNode(node: bound.node.label, reason: "takes tensors only")
+            }
+            tensors.append(tensor)
+        }
+        if tensors.contains(where: { $0?.dataType == .string }) {
+            return try StringMover.evaluate(bound, op, tensors, session)
+        }
+        return try run(bound, op, tensors, constants, session).map { .tensor($0) }
+    }
+
+    /// Plans and runs a step operator on its own.
+    static func run(
+        _ bound: BoundNode, _ op: any StepOperator, _ tensors: [Tensor?], _ constants: Set<Int>,
+        _ session: RunSession
+    ) throws(EngineError) -> [Tensor] {
+        let node = bound.node
+        let assembler = PlanAssembler(services: session.services, lastUse: [:])
+        var planTensors: [Tensor] = []
+        var names: [String] = []
+        for (index, tensor) in tensors.enumerated() {
+            guard let tensor else {
+                names.append("")
+                continue
+            }
+            let name = constants.contains(index) ? node.inputs[index] : "#\(index)"
+            names.append(name)
+            if constants.contains(index) {
+                assembler.addConstant(name, tensor, isModelConstant: true)
+            } else {
+                assembler.addInput(
+                    name, PlannedTensor(tensor.dataType, tensor.shape), index: planTensors.count)
+                planTensors.append(try aligned(tensor))
+                if op.contentInputs.contains(index) { assembler.setContent(name, tensor) }
+            }
+        }
+        var renamed = node
+        renamed.inputs = names
+        renamed.outputs = node.outputs.enumerated().map { $1.isEmpty ? "" : ">\($0)" }
+        let single = BoundNode(node: renamed, op: bound.op, captures: [])
+        do {
+            try assembler.addUnfolded(single)
+        } catch {
+            switch error {
+            case .needsValues:
+                throw .invalidNode(
+                    node: node.label, reason: "needs the content of an input that is not known")
+            case .error(let error): throw error
+            }
+        }
+        let outputNames = renamed.outputs.filter { !$0.isEmpty }
+        let plan = Plan(assembled: try assembler.finish(outputNames: outputNames))
+        let results = try session.run(plan, planTensors)
+        var all: [Tensor] = []
+        var next = 0
+        for name in renamed.outputs {
+            if name.isEmpty {
+                all.append(Tensor.empty)
+            } else {
+                all.append(results[next])
+                next += 1
+            }
+        }
+        return all
+    }
+
+    /// The tensor itself, or a copy in aligned memory.
+    static func aligned(_ tensor: Tensor) throws(EngineError) -> Tensor {
+        guard let bytes = tensor.bytes, !bytes.isAligned else { return tensor }
+        do {
+            let copy = try bytes.withUnsafeBytes { try TensorBytes(copying: $0) }
+            return try Tensor(dataType: tensor.dataType, shape: tensor.shape, bytes: copy)
+        } catch {
+            throw .outOfMemory(byteCount: bytes.count)
+        }
+    }
+}
+
+extension Tensor {
+    /// Stands for an output that nobody wants.
+    static let empty: Tensor = {
+        do { return try Tensor(shape: [0], strings: []) } catch {
+            preconditionFailure("an empty tensor is valid")
+        }
+    }()
+}
+
+/// Lets operators that only move elements work on strings: they move indices instead.
+enum StringMover {
+    static func evaluate(
+        _ bound: BoundNode, _ op: any StepOperator, _ inputs: [Tensor?], _ session: RunSession
+    ) throws(EngineError) -> [Value] {
+        guard op.movesElements else {
+            throw .invalidNode(node: bound.node.label, reason: "does not take strings")
+        }
+        var strings: [[UInt8]] = []
+        var lowered: [Tensor?] = []
+        do {
+            for input in inputs {
+                guard let input, let elements = input.strings else {
+                    lowered.append(input)
+                    continue
+                }
+                let indices = (0..<elements.count).map { Int64($0 + strings.count) }
+                strings += elements
+                lowered.append(try Tensor(.int64, input.shape, indices))
+            }
+        } catch {
+            throw .invalidNode(node: bound.node.label, reason: "\(error)")
+        }
+        let moved = try NodeEvaluator.run(bound, op, lowered, [], session)
+        var results: [Value] = []
+        for tensor in moved {
+            guard tensor.dataType == .int64 else {
+                results.append(.tensor(tensor))
+                continue
+            }
+            let elements = tensor.elements(as: Int64.self).map { index -> [UInt8] in
+                index >= 0 && index < strings.count ? strings[Int(index)] : []
+            }
+            do { results.append(.tensor(try Tensor(shape: tensor.shape, strings: elements))) } catch
+            {
+                throw .invalidNode(node: bound.node.label, reason: error.message)
+            }
+        }
+        return results
+    }
+}

@@ -1,0 +1,169 @@
+import ApusCore
+
+/// A node with its operator.
+struct BoundNode: Sendable {
+    let node: Node
+    let op: any Operator
+    /// Names of outer values that the node's sub-graphs use.
+    let captures: [String]
+}
+
+/// A graph bound to operators: the model itself, or the body of a control-flow node. Immutable, but
+/// for the cache of plans.
+public final class Program: Sendable {
+    let graph: Graph
+    let nodes: [BoundNode]
+    /// Names of values that come from an outer graph, in the order they follow the inputs.
+    let captures: [String]
+    /// For each value name, the index of the last node that reads it; `Int.max` for outputs.
+    let lastUse: [String: Int]
+    let plans = PlanCache(countMax: 64)
+
+    /// - Throws: `EngineError.unsupportedOperator`, `.invalidNode`, or `.invalidGraph` for a cycle, a
+    ///   value that is made twice, or nesting over 64 deep.
+    public init(_ graph: Graph, depth: Int = 0) throws(EngineError) {
+        guard depth < 64 else { throw .invalidGraph("sub-graphs are nested over 64 deep") }
+        var known = Set(graph.inputs.map(\.name))
+        known.formUnion(graph.initializers.keys)
+        var free: [String] = []
+        var bound: [BoundNode] = []
+        var made = known
+        for node in graph.nodes {
+            for name in node.outputs where !name.isEmpty {
+                guard made.insert(name).inserted else {
+                    throw .invalidGraph("value \"\(name)\" is made twice")
+                }
+            }
+        }
+        for node in try Self.sorted(graph.nodes, known: known, made: made) {
+            let op = try OperatorTable.makeOperator(NodeReader(node), depth: depth)
+            var captures: [String] = []
+            if let control = op as? any ControlFlowOperator {
+                for name in control.bodies.flatMap(\.captures) where !captures.contains(name) {
+                    captures.append(name)
+                }
+            }
+            for name in node.inputs + captures where !name.isEmpty && !known.contains(name) {
+                if !free.contains(name) { free.append(name) }
+            }
+            known.formUnion(node.outputs)
+            bound.append(BoundNode(node: node, op: op, captures: captures))
+        }
+        for output in graph.outputs where !known.contains(output.name) {
+            if !free.contains(output.name) { free.append(output.name) }
+        }
+        var lastUse: [String: Int] = [:]
+        for (index, node) in bound.enumerated() {
+            for name in node.node.inputs + node.captures { lastUse[name] = index }
+        }
+        for output in graph.outputs { lastUse[output.name] = Int.max }
+        self.graph = graph
+        self.nodes = bound
+        self.captures = free
+        self.lastUse = lastUse
+    }
+
+    /// The nodes in an order in which every value is made before it is read. ONNX demands that the
+    /// file has one; files that do not are sorted, cycles refused.
+    private static func sorted(
+        _ nodes: [Node], known: Set<String>, made: Set<String>
+    ) throws(EngineError) -> [Node] {
+        var maker: [String: Int] = [:]
+        for (index, node) in nodes.enumerated() {
+            for name in node.outputs where !name.isEmpty { maker[name] = index }
+        }
+        var missing = [Int](repeating: 0, count: nodes.count)
+        var readers: [[Int]] = Array(repeating: [], count: nodes.count)
+        for (index, node) in nodes.enumerated() {
+            for name in Set(node.inputs + node.freeNamesOfBodies()) {
+                guard let source = maker[name] else { continue }
+                missing[index] += 1
+                readers[source].append(index)
+            }
+        }
+        var result: [Node] = []
+        if missing.enumerated().allSatisfy({ index, count in
+            count == 0 || readers[index].allSatisfy { $0 > index }
+        }) && !readers.enumerated().contains(where: { index, all in all.contains { $0 <= index } })
+        {
+            return nodes
+        }
+        var ready = nodes.indices.filter { missing[$0] == 0 }
+        while let index = ready.popLast() {
+            result.append(nodes[index])
+            for reader in readers[index] {
+                missing[reader] -= 1
+                if missing[reader] == 0 { ready.append(reader) }
+            }
+        }
+        guard result.count == nodes.count else {
+            let stuck = nodes.indices.first { missing[$0] > 0 }.map { nodes[$0].label } ?? "?"
+            throw .invalidGraph("the nodes form a cycle through \(stuck)")
+        }
+        return result
+    }
+}
+
+extension Node {
+    /// Names that the node's sub-graphs read from outside, without looking into operators.
+    func freeNamesOfBodies() -> [String] {
+        var names: [String] = []
+        for attribute in attributes.values {
+            switch attribute {
+            case .graph(let graph): names += graph.freeNames()
+            case .graphs(let graphs): names += graphs.flatMap { $0.freeNames() }
+            default: break
+            }
+        }
+        return names
+    }
+}
+
+extension Graph {
+    /// Names that are read but made neither here nor by an input.
+    func freeNames() -> [String] {
+        var made = Set(inputs.map(\.name)).union(initializers.keys)
+        for node in nodes { made.formUnion(node.outputs) }
+        let read = nodes.flatMap { $0.inputs + $0.freeNamesOfBodies() } + outputs.map(\.name)
+        return Set(read).filter { !made.contains($0) && !$0.isEmpty }
+    }
+}
+
+/// Plans of one program by the types and shapes of its inputs, the least recently used one thrown out.
+final class PlanCache: Sendable {
+    /// What is known for one signature.
+    enum Entry: Sendable {
+        case plan(Plan)
+        /// Some node needs contents: run on values.
+        case onValues
+    }
+
+    private struct State {
+        var entries: [[PlannedTensor]: (entry: Entry, lastUsed: UInt64)] = [:]
+        var clock: UInt64 = 0
+    }
+    private let state = Guarded(State())
+    private let countMax: Int
+
+    init(countMax: Int) { self.countMax = countMax }
+
+    subscript(signature: [PlannedTensor]) -> Entry? {
+        state.withLock { state in
+            state.clock += 1
+            state.entries[signature]?.lastUsed = state.clock
+            return state.entries[signature]?.entry
+        }
+    }
+
+    func insert(_ entry: Entry, for signature: [PlannedTensor]) {
+        state.withLock { state in
+            state.clock += 1
+            state.entries[signature] = (entry, state.clock)
+            if state.entries.count > countMax,
+                let oldest = state.entries.min(by: { $0.value.lastUsed < $1.value.lastUsed })?.key
+            {
+                state.entries[oldest] = nil
+            }
+        }
+    }
+}

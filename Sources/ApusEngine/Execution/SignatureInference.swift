@@ -1,0 +1,92 @@
+import ApusCore
+
+/// Shapes of a model's inputs and outputs with symbolic dimensions.
+///
+/// Output shapes that the file leaves open are found by planning the model at two points, with
+/// different lengths for each symbolic dimension: a dimension that differs between the two is
+/// dynamic, and one that equals a symbol's length at both points is that symbol.
+enum SignatureInference {
+    static func signature(
+        of program: Program, _ session: RunSession
+    ) throws(EngineError) -> ModelSignature {
+        var symbols: [String] = []
+        let inputs = program.graph.inputs.map { named($0, &symbols) }
+        var outputs = program.graph.outputs.map { $0 }
+        let isOpen = outputs.contains { $0.shape == nil || $0.shape?.contains(-1) == true }
+        if isOpen, let first = shapes(program, inputs, symbols, [3, 5, 7, 11, 13, 17], session),
+            let second = shapes(program, inputs, symbols, [4, 6, 8, 12, 14, 18], session)
+        {
+            for index in outputs.indices {
+                merge(&outputs[index], first[index], second[index], symbols)
+            }
+        }
+        return ModelSignature(
+            inputs: program.graph.inputs.map(specification),
+            outputs: outputs.map(specification))
+    }
+
+    /// Gives unnamed dynamic dimensions a name of their own.
+    private static func named(_ value: GraphValue, _ symbols: inout [String]) -> [String?] {
+        (value.shape ?? []).enumerated().map { index, length in
+            guard length < 0 else { return nil }
+            let name = value.dimensionNames[index] ?? "\(value.name)#\(index)"
+            if !symbols.contains(name) { symbols.append(name) }
+            return name
+        }
+    }
+
+    private static func length(_ symbol: Int, _ lengths: [Int]) -> Int {
+        lengths[symbol % lengths.count] + 20 * (symbol / lengths.count)
+    }
+
+    private static func shapes(
+        _ program: Program, _ inputs: [[String?]], _ symbols: [String], _ lengths: [Int],
+        _ session: RunSession
+    ) -> [Shape]? {
+        var signature: [PlannedTensor] = []
+        for (value, names) in zip(program.graph.inputs, inputs) {
+            guard case .tensor(let type) = value.type, type != .string, let shape = value.shape
+            else { return nil }
+            signature.append(
+                PlannedTensor(
+                    type,
+                    zip(shape, names).map { fixed, name in
+                        name.flatMap { symbols.firstIndex(of: $0) }.map { length($0, lengths) }
+                            ?? fixed
+                    }))
+        }
+        // A model that cannot be planned at these lengths keeps the shapes of its file.
+        guard case .plan(let plan)? = try? ProgramRunner.entry(program, signature, session) else {
+            return nil
+        }
+        return plan.outputs.map { output in
+            switch output {
+            case .computed(let tensor), .constantBytes(_, let tensor): tensor.shape
+            case .constant(let tensor): tensor.shape
+            case .input(_, let shape), .shared(_, let shape): shape
+            }
+        }
+    }
+
+    private static func merge(
+        _ output: inout GraphValue, _ first: Shape, _ second: Shape, _ symbols: [String]
+    ) {
+        guard first.count == second.count else { return }
+        if output.shape == nil {
+            output.shape = first.map { _ in -1 }
+            output.dimensionNames = first.map { _ in nil }
+        }
+        guard let shape = output.shape, shape.count == first.count else { return }
+        output.shape = zip(shape, zip(first, second)).map { known, found in
+            known >= 0 ? known : found.0 == found.1 ? found.0 : -1
+        }
+    }
+
+    private static func specification(_ value: GraphValue) -> TensorSpecification {
+        var dataType = DataType.float
+        if case .tensor(let type) = value.type { dataType = type }
+        return TensorSpecification(
+            name: value.name, dataType: dataType, shape: value.shape ?? [],
+            dimensionNames: value.dimensionNames)
+    }
+}

@@ -1,0 +1,12 @@
+/// One rewrite of a graph that keeps what it computes.
+protocol GraphPass: Sendable {
+    func apply(to graph: inout Graph, _ session: RunSession) throws(EngineError)
+}
+
+/// The passes, in the order they run.
+enum PassList {
+    static let all: [any GraphPass] = [
+        FoldConstants(),
+        EliminateDeadNodes(),
+    ]
+}

@@ -1,0 +1,386 @@
+import ApusCore
+
+/// Why a node could not be planned.
+enum PlanningFailure: Error {
+    /// It needs contents that only a run knows: the program runs on values instead.
+    case needsValues
+    case error(EngineError)
+}
+
+/// Collects buffers and steps of a plan, node by node, then lays out the arena.
+///
+/// Used by one thread while it plans.
+final class PlanAssembler {
+    /// A value while planning.
+    struct Operand {
+        var name: String
+        var slot: Int
+        var tensor: PlannedTensor
+        var constant: Tensor?
+        /// The constant is the same in all plans of the model, so its packed form may be shared.
+        var isModelConstant: Bool
+    }
+
+    struct AssembledNode {
+        var label: String
+        var steps: [PlannedStep]
+        var inputSlots: [Int]
+        var outputSlots: [Int]
+    }
+
+    struct Assembled {
+        var buffers: [Plan.Buffer]
+        var outputs: [Plan.Output]
+        var nodes: [AssembledNode]
+        var arenaByteCount: Int
+    }
+
+    /// Memory in the arena, shared by values that alias each other.
+    private struct Storage {
+        var byteCount: Int
+        var lifetime: ClosedRange<Int>
+        /// The last node that reads any value in it.
+        var lastUse: Int
+    }
+
+    private enum SlotSource {
+        case constant(TensorBytes)
+        case storage(Int)
+        case input(Int)
+        case unused
+    }
+
+    let services: PlanServices
+    private let lastUse: [String: Int]
+    private var operands: [String: Operand] = [:]
+    private var slots: [SlotSource] = []
+    private var storages: [Storage] = []
+    private var nodes: [AssembledNode] = []
+    private var nodeIndex = 0
+
+    /// - Parameter lastUse: for each value name, the index of the last node that reads it.
+    init(services: PlanServices, lastUse: [String: Int]) {
+        self.services = services
+        self.lastUse = lastUse
+    }
+
+    /// Declares input `index` of the plan.
+    func addInput(_ name: String, _ tensor: PlannedTensor, index: Int) {
+        slots.append(.input(index))
+        operands[name] = Operand(
+            name: name, slot: slots.count - 1, tensor: tensor, constant: nil,
+            isModelConstant: false)
+    }
+
+    /// Declares a value whose content is known. Content that is not aligned is copied when a step
+    /// uses it directly (`slot(of:)`), not before.
+    func addConstant(_ name: String, _ tensor: Tensor, isModelConstant: Bool) {
+        slots.append(.unused)
+        operands[name] = Operand(
+            name: name, slot: slots.count - 1,
+            tensor: PlannedTensor(tensor.dataType, tensor.shape), constant: tensor,
+            isModelConstant: isModelConstant)
+    }
+
+    /// Gives a known value that has a slot its content, for nodes that need it (`contentInputs`).
+    func setContent(_ name: String, _ tensor: Tensor) { operands[name]?.constant = tensor }
+
+    func makeTemporary(byteCount: Int) throws(EngineError) -> BufferSlot {
+        guard byteCount >= 0, byteCount <= services.memoryByteCountMax else {
+            throw .limitExceeded(
+                "a temporary of \(byteCount) bytes is over the model's memory limit of "
+                    + "\(services.memoryByteCountMax) bytes")
+        }
+        return BufferSlot(index: makeStorageSlot(byteCount: byteCount, lastUse: nodeIndex))
+    }
+
+    func packed(
+        name: String, layout: String, byteCount: Int,
+        pack: (UnsafeMutableRawBufferPointer) throws -> Void
+    ) throws(EngineError) -> BufferSlot {
+        let bytes = try services.packed.bytes(
+            name: name, layout: layout, byteCount: byteCount, pack: pack)
+        slots.append(.constant(bytes))
+        return BufferSlot(index: slots.count - 1)
+    }
+
+    // MARK: Nodes
+
+    /// Plans a node of step operators without folding it: it is about to run on its own.
+    func addUnfolded(_ bound: BoundNode) throws(PlanningFailure) {
+        try add(bound, index: 0, mayFold: false)
+    }
+
+    /// Plans one node: folds it, or adds its steps.
+    func add(_ bound: BoundNode, index: Int, mayFold: Bool = true) throws(PlanningFailure) {
+        nodeIndex = index
+        let node = bound.node
+        let inputs = try operands(of: node)
+        guard let op = bound.op as? any StepOperator else {
+            return try fold(bound, inputs)
+        }
+        let isMovingStrings = inputs.contains { $0?.tensor.dataType == .string }
+        if isMovingStrings { return try fold(bound, inputs) }
+        for position in op.contentInputs where position < inputs.count {
+            if let input = inputs[position], input.constant == nil { throw .needsValues }
+        }
+        let planInputs = PlanInputs(
+            node: node.label,
+            inputs: inputs.map { operand in
+                operand.map { PlanInputs.Input(tensor: $0.tensor, constant: $0.constant) }
+            }, outputCount: node.outputs.count)
+        do {
+            if let contents = try op.contents(for: planInputs) {
+                for (name, tensor) in zip(node.outputs, contents) where !name.isEmpty {
+                    addConstant(name, tensor, isModelConstant: false)
+                }
+                return
+            }
+            let outputs = try op.outputs(for: planInputs)
+            if mayFold && isFoldable(inputs, outputs) { return try fold(bound, inputs) }
+            try emit(op, node, inputs, planInputs, outputs)
+        } catch let error as EngineError {
+            throw .error(error)
+        } catch let failure as PlanningFailure {
+            throw failure
+        } catch {
+            throw .error(.invalidNode(node: node.label, reason: "\(error)"))
+        }
+    }
+
+    private func operands(of node: Node) throws(PlanningFailure) -> [Operand?] {
+        var result: [Operand?] = []
+        for name in node.inputs {
+            if name.isEmpty {
+                result.append(nil)
+            } else if let operand = operands[name] {
+                result.append(operand)
+            } else {
+                throw .error(.invalidGraph("\(node.label) reads \"\(name)\", which nothing makes"))
+            }
+        }
+        return result
+    }
+
+    /// Folding must not blow constants up: at most the inputs' size or 4 MiB (tract's rule).
+    private func isFoldable(_ inputs: [Operand?], _ outputs: [PlannedTensor]) -> Bool {
+        guard inputs.allSatisfy({ $0 == nil || $0?.constant != nil }) else { return false }
+        let inputBytes = inputs.reduce(0) { $0 &+ ($1?.constant?.bytes?.count ?? 0) }
+        let outputBytes = outputs.map { $0.byteCount ?? Int.max }.max() ?? 0
+        return outputBytes <= max(inputBytes, 4 << 20)
+    }
+
+    /// Evaluates a node whose inputs are all known.
+    private func fold(_ bound: BoundNode, _ inputs: [Operand?]) throws(PlanningFailure) {
+        guard inputs.allSatisfy({ $0 == nil || $0?.constant != nil }), bound.captures.isEmpty,
+            (bound.op as? any ValueOperator)?.isDeterministic ?? true,
+            !(bound.op is any ControlFlowOperator)
+        else { throw .needsValues }
+        let values: [Value]
+        do {
+            values = try services.evaluate(bound, inputs.map { $0?.constant.map { .tensor($0) } })
+        } catch {
+            throw .error(error)
+        }
+        for (name, value) in zip(bound.node.outputs, values) where !name.isEmpty {
+            guard let tensor = value.tensor else { throw .needsValues }
+            addConstant(name, tensor, isModelConstant: false)
+        }
+    }
+
+    private func emit(
+        _ op: any StepOperator, _ node: Node, _ inputs: [Operand?], _ planInputs: PlanInputs,
+        _ outputs: [PlannedTensor]
+    ) throws {
+        guard outputs.count >= node.outputs.count else {
+            throw EngineError.invalidNode(
+                node: node.label,
+                reason: "has \(node.outputs.count) outputs, at most \(outputs.count) are allowed")
+        }
+        var made: [Operand?] = []
+        for (name, tensor) in zip(node.outputs, outputs) {
+            guard !name.isEmpty else {
+                made.append(nil)
+                continue
+            }
+            guard tensor.dataType != .string else { throw PlanningFailure.needsValues }
+            guard let byteCount = tensor.byteCount, byteCount <= services.memoryByteCountMax else {
+                throw EngineError.limitExceeded(
+                    "\(node.label): an output of shape \(tensor.shape) is over the model's memory "
+                        + "limit of \(services.memoryByteCountMax) bytes")
+            }
+            let slot = makeStorageSlot(
+                byteCount: byteCount, lastUse: max(lastUse[name] ?? nodeIndex, nodeIndex))
+            made.append(
+                Operand(
+                    name: name, slot: slot, tensor: tensor, constant: nil, isModelConstant: false))
+        }
+        var builder = StepBuilder(
+            inputs: planInputs, outputs: outputs, kernels: services.kernels,
+            denseProvider: services.denseProvider, nodeInputs: inputs, nodeOutputs: made,
+            assembler: self)
+        try op.plan(&builder)
+        for alias in builder.aliases { share(alias, inputs, made, isAlias: true) }
+        for reuse in builder.reuses { share(reuse, inputs, made, isAlias: false) }
+        for operand in made { operand.map { operands[$0.name] = $0 } }
+        guard !builder.steps.isEmpty else {
+            touch(inputs)
+            return
+        }
+        let isEmpty = made.allSatisfy { $0 == nil || $0?.tensor.shape.contains(0) == true }
+        if isEmpty && !made.isEmpty && !builder.steps.contains(where: \.isSerial) {
+            touch(inputs)
+            return
+        }
+        try nodes.append(
+            AssembledNode(
+                label: node.label, steps: builder.steps, inputSlots: usedSlots(of: inputs),
+                outputSlots: made.map { $0?.slot ?? -1 }))
+        touch(inputs)
+    }
+
+    /// Slots of operands that steps read; constants get memory here.
+    private func usedSlots(of inputs: [Operand?]) throws -> [Int] {
+        try inputs.map { operand in
+            guard let operand else { return -1 }
+            if case .unused = slots[operand.slot], let bytes = operand.constant?.bytes {
+                let aligned =
+                    bytes.isAligned
+                    ? bytes : try bytes.withUnsafeBytes { try TensorBytes(copying: $0) }
+                slots[operand.slot] = .constant(aligned)
+            }
+            return operand.slot
+        }
+    }
+
+    // MARK: Storage
+
+    private func makeStorageSlot(byteCount: Int, lastUse: Int) -> Int {
+        storages.append(
+            Storage(
+                byteCount: byteCount, lifetime: nodeIndex...nodeIndex, lastUse: lastUse))
+        slots.append(.storage(storages.count - 1))
+        return slots.count - 1
+    }
+
+    /// Lets an output lie in an input's memory: always for an alias, when the input dies here for
+    /// work in place.
+    private func share(
+        _ pair: (output: Int, input: Int), _ inputs: [Operand?], _ made: [Operand?], isAlias: Bool
+    ) {
+        guard pair.output < made.count, pair.input < inputs.count, let output = made[pair.output],
+            let input = inputs[pair.input], case .storage(let own) = slots[output.slot]
+        else { return }
+        switch slots[input.slot] {
+        case .storage(let source):
+            guard storages[source].byteCount == storages[own].byteCount else { return }
+            if !isAlias && storages[source].lastUse > nodeIndex { return }
+            slots[output.slot] = .storage(source)
+            storages[source].lastUse = max(storages[source].lastUse, storages[own].lastUse)
+            storages[source].lifetime =
+                storages[source].lifetime
+                .lowerBound...max(
+                    storages[source].lifetime.upperBound, nodeIndex)
+            storages[own].byteCount = 0
+        case .input(let index) where isAlias: slots[output.slot] = .input(index)
+        case .constant(let bytes) where isAlias: slots[output.slot] = .constant(bytes)
+        case .unused, .input, .constant: return
+        }
+    }
+
+    /// Extends the lifetime of what this node reads.
+    private func touch(_ inputs: [Operand?]) {
+        for case .some(let operand) in inputs {
+            if case .storage(let storage) = slots[operand.slot] {
+                storages[storage].lifetime = storages[storage].lifetime.lowerBound...nodeIndex
+            }
+        }
+    }
+
+    // MARK: Result
+
+    func finish(outputNames: [String]) throws(EngineError) -> Assembled {
+        var outputs: [Plan.Output] = []
+        var outputOfStorage: [Int: Int] = [:]
+        for name in outputNames {
+            guard let operand = operands[name] else {
+                throw .invalidGraph("nothing makes the output \"\(name)\"")
+            }
+            outputs.append(output(for: operand, at: outputs.count, &outputOfStorage))
+        }
+        let arenaStorages = storages.indices.filter {
+            outputOfStorage[$0] == nil && storages[$0].byteCount > 0
+        }
+        let layout = ArenaLayout(
+            arenaStorages.map {
+                ArenaLayout.Item(
+                    byteCount: storages[$0].byteCount, lifetime: storages[$0].lifetime)
+            })
+        guard layout.byteCount <= services.memoryByteCountMax else {
+            throw .limitExceeded(
+                "the plan needs \(layout.byteCount) bytes of activations, over the model's memory "
+                    + "limit of \(services.memoryByteCountMax) bytes")
+        }
+        var offsets: [Int: Int] = [:]
+        for (position, storage) in arenaStorages.enumerated() {
+            offsets[storage] = layout.offsets[position]
+        }
+        let buffers = slots.map { source -> Plan.Buffer in
+            switch source {
+            case .constant(let bytes): .constant(bytes)
+            case .input(let index): .input(index)
+            case .unused: .unused
+            case .storage(let storage):
+                if let output = outputOfStorage[storage] {
+                    .output(output)
+                } else {
+                    .arena(offset: offsets[storage] ?? 0)
+                }
+            }
+        }
+        return Assembled(
+            buffers: buffers, outputs: outputs, nodes: nodes, arenaByteCount: layout.byteCount)
+    }
+
+    private func output(
+        for operand: Operand, at position: Int, _ outputOfStorage: inout [Int: Int]
+    ) -> Plan.Output {
+        switch slots[operand.slot] {
+        case .input(let index): return .input(index, operand.tensor.shape)
+        case .storage(let storage):
+            if let earlier = outputOfStorage[storage] {
+                return .shared(earlier, operand.tensor.shape)
+            }
+            outputOfStorage[storage] = position
+            return .computed(operand.tensor)
+        case .constant(let bytes):
+            if let constant = operand.constant { return .constant(constant) }
+            return .constantBytes(bytes, operand.tensor)
+        case .unused:
+            if let constant = operand.constant { return .constant(constant) }
+            return .computed(operand.tensor)
+        }
+    }
+}
+
+extension PlannedTensor {
+    /// Bytes of the elements; nil for strings, negative dimensions and products that do not fit.
+    var byteCount: Int? {
+        guard let width = dataType.byteCount, let count = shape.checkedElementCount else {
+            return nil
+        }
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: width)
+        return overflow ? nil : bytes
+    }
+}
+
+/// What planning needs from its surroundings.
+struct PlanServices {
+    let kernels: Kernels
+    let denseProvider: DenseProvider
+    let packed: PackedConstants
+    /// Largest tensor and largest arena.
+    let memoryByteCountMax: Int
+    /// Runs a node on known values, for folding.
+    let evaluate: (BoundNode, [Value?]) throws(EngineError) -> [Value]
+}

@@ -1,0 +1,25 @@
+/// The table of one instruction set: included last by each `isa_*.c`.
+#pragma once
+
+#include "gemm.h"
+#include "rows.h"
+#include "unary.h"
+
+#define APUS_KERNEL_TABLE(NAME)                                  \
+    {                                                            \
+        .name = NAME,                                            \
+        .unary_f32 = unary_f32,                                  \
+        .binary_f32 = binary_f32,                                \
+        .gemm_packed_count_f32 = gemm_packed_count_f32,          \
+        .gemm_pack_b_f32 = gemm_pack_b_f32,                      \
+        .gemm_f32 = gemm_f32,                                    \
+        .gemm_indirect_f32 = gemm_indirect_f32,                  \
+        .gemm_panel_columns = APUS_LANES * APUS_PANEL_VECTORS,   \
+        .max_f32 = max_f32,                                      \
+        .exp_sum_f32 = exp_sum_f32,                              \
+        .scale_f32 = scale_f32,                                  \
+        .sum_f32 = sum_f32,                                      \
+        .sum_squares_f32 = sum_squares_f32,                      \
+        .normalize_f32 = normalize_f32,                          \
+        .depthwise_f32 = depthwise_f32,                          \
+    }

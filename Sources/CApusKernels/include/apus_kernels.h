@@ -1,0 +1,147 @@
+/// The CPU kernels of Apus, as Swift sees them: plain C types and constant tables of functions.
+///
+/// Kernels neither allocate, log nor fail; preconditions are asserts. Unless a member says otherwise
+/// pointers are aligned to their element type, buffers do not overlap, and lengths count elements.
+/// Each output element is computed by the same chain of operations whatever the lengths, the
+/// instruction set or the thread that asks: the same input gives the same bits.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apus_plan.h"
+
+/// Elementwise functions of one argument.
+typedef enum {
+    APUS_UNARY_ABS,
+    APUS_UNARY_NEG,
+    APUS_UNARY_RECIPROCAL,
+    APUS_UNARY_SQRT,
+    APUS_UNARY_EXP,
+    APUS_UNARY_LOG,
+    APUS_UNARY_SIGMOID,
+    APUS_UNARY_TANH,
+    APUS_UNARY_ERF,
+    APUS_UNARY_RELU,
+    APUS_UNARY_LEAKY_RELU,    // parameter 0: alpha
+    APUS_UNARY_ELU,           // parameter 0: alpha
+    APUS_UNARY_SELU,          // parameters 0, 1: alpha, gamma
+    APUS_UNARY_HARD_SIGMOID,  // parameters 0, 1: alpha, beta
+    APUS_UNARY_HARD_SWISH,
+    APUS_UNARY_SOFTPLUS,
+    APUS_UNARY_GELU_ERF,
+    APUS_UNARY_GELU_TANH,
+    APUS_UNARY_SILU,
+    APUS_UNARY_CLIP,  // parameters 0, 1: lowest, highest
+    APUS_UNARY_FLOOR,
+    APUS_UNARY_CEIL,
+    APUS_UNARY_ROUND,  // half to even
+    APUS_UNARY_MISH,
+    APUS_UNARY_COUNT
+} apus_unary;
+
+/// Elementwise functions of two arguments.
+typedef enum {
+    APUS_BINARY_ADD,
+    APUS_BINARY_SUB,
+    APUS_BINARY_MUL,
+    APUS_BINARY_DIV,
+    APUS_BINARY_MAX,  // NaN if either is NaN
+    APUS_BINARY_MIN,  // NaN if either is NaN
+    APUS_BINARY_COUNT
+} apus_binary;
+
+/// What is applied to each row element `c` of a product before it is stored, in this order:
+/// `c = activation(alpha * c + bias[column] + residual)`.
+typedef struct {
+    const float *bias;      ///< one per column, or null
+    const float *residual;  ///< same layout as the result, or null
+    int64_t residual_stride;
+    int32_t activation;  ///< an `apus_unary`, or -1 for none
+    float parameters[2];
+} apus_epilogue;
+
+/// One instruction set's kernels.
+typedef struct {
+    /// Name for logs and `--isa`: "scalar", "avx2", "avx512".
+    const char *name;
+
+    /// `y[i] = f(x[i])`, i in 0..<n. `x` and `y` may be the same.
+    void (*unary_f32)(apus_unary f, const float *x, float *y, size_t n, const float *parameters);
+
+    /// `y[i] = f(a[i * a_step], b[i * b_step])`, i in 0..<n; steps are 0 (broadcast) or 1.
+    void (*binary_f32)(apus_binary f, const float *a, int a_step, const float *b, int b_step,
+                       float *y, size_t n);
+
+    /// Floats that `gemm_pack_b_f32` writes for a K x N matrix.
+    size_t (*gemm_packed_count_f32)(size_t k, size_t n);
+
+    /// Packs B, element (k, n) at `b[k * row_stride + n * column_stride]`, into panels. `b` may be
+    /// unaligned. `packed` is aligned to 64 bytes.
+    void (*gemm_pack_b_f32)(const void *b, int64_t row_stride, int64_t column_stride, size_t k,
+                            size_t n, float *packed);
+
+    /// `C[M x N] = epilogue(A[M x K] * B)`, B packed, for rows 0..<m and columns n0..<n1 of C (n0 a
+    /// multiple of the panel width `gemm_panel_columns`). Element (i, k) of A at
+    /// `a[i * a_row_stride + k]`; element (i, j) of C at `c[i * c_row_stride + j]`.
+    /// Every element is one chain of fused multiply-adds over k in index order.
+    void (*gemm_f32)(size_t m, size_t n, size_t k, const float *a, int64_t a_row_stride,
+                     const float *packed_b, float *c, int64_t c_row_stride, size_t n0, size_t n1,
+                     float alpha, const apus_epilogue *epilogue);
+
+    /// The same where row i of A starts at `a_rows[i]`, for each of `taps` blocks of K columns:
+    /// `A(i, t * k + j) = a_rows[t * m + i][j]`. `packed_b` is packed with `taps * k` rows. This is
+    /// convolution without im2col: one pointer per output pixel and kernel tap.
+    void (*gemm_indirect_f32)(size_t m, size_t n, size_t k, size_t taps,
+                              const float *const *a_rows, const float *packed_b, float *c,
+                              int64_t c_row_stride, size_t n0, size_t n1,
+                              const apus_epilogue *epilogue);
+
+    /// Columns of one packed panel.
+    size_t gemm_panel_columns;
+
+    /// Largest element (NaN if any is NaN), n >= 1.
+    float (*max_f32)(const float *x, size_t n);
+    /// `y[i] = exp(x[i] - shift)`; returns the sum of the results.
+    float (*exp_sum_f32)(const float *x, float shift, float *y, size_t n);
+    /// `y[i] = x[i] * scale`. `x` and `y` may be the same.
+    void (*scale_f32)(const float *x, float scale, float *y, size_t n);
+    /// Sum, in a fixed order of 16 lanes.
+    float (*sum_f32)(const float *x, size_t n);
+    /// Sum of `(x[i] - mean)^2`, in a fixed order of 16 lanes.
+    float (*sum_squares_f32)(const float *x, float mean, size_t n);
+    /// `y[i] = (x[i] - mean) * inverse * (scale ? scale[i] : 1) + (bias ? bias[i] : 0)`.
+    void (*normalize_f32)(const float *x, float mean, float inverse, const float *scale,
+                          const float *bias, float *y, size_t n);
+    /// Depthwise convolution of one output pixel row, channels last. For channel c and output pixel
+    /// p: `y[p * channels + c] = epilogue(sum over t of rows[t * pixels + p][c] * w[t * channels +
+    /// c])`.
+    void (*depthwise_f32)(size_t pixels, size_t channels, size_t taps, const float *const *rows,
+                          const float *w, float *y, const apus_epilogue *epilogue);
+} apus_kernel_table;
+
+/// Which instruction sets this process can use, best first; `count` receives how many.
+const apus_kernel_table *const *apus_kernel_tables(size_t *count);
+
+/// The best available table, or the one forced by `apus_kernels_force`.
+const apus_kernel_table *apus_kernels(void);
+
+/// Forces a table by name for what is planned from now on; false if it is not available here.
+bool apus_kernels_force(const char *name);
+
+/// The OpenBLAS core the linked library chose, e.g. "Haswell".
+const char *apus_blas_core_name(void);
+
+/// Makes OpenBLAS single-threaded; call once at start: our own split is on top.
+void apus_blas_use_one_thread(void);
+
+/// `C[M x N] = alpha * op(A) * op(B) + beta * C` through OpenBLAS, row-major.
+void apus_blas_sgemm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, float alpha,
+                     const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
+                     size_t ldc);
+
+/// The same in double precision.
+void apus_blas_dgemm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k,
+                     double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+                     double beta, double *c, size_t ldc);
