@@ -74,6 +74,9 @@ public enum MetricCatalogue {
     public static let coreBudget = MetricDeclaration(
         "apus_core_budget", .gauge,
         help: "Cores this process may use, by affinity and cgroup quota.")
+    public static let memoryLimit = MetricDeclaration(
+        "apus_memory_limit_bytes", .gauge, unit: .bytes,
+        help: "Memory this process may use by its control group; absent without a limit.")
     public static let processCPU = MetricDeclaration(
         "process_cpu_seconds_total", .counter, unit: .seconds,
         help: "CPU time of this process, user and system.")
@@ -140,7 +143,8 @@ public enum MetricCatalogue {
         queueBytes, instancesBusy,
         modelLoaded, modelMemory, modelLoadDuration, modelLoadFailures,
         httpRequests, httpConnections, httpReceived, httpSent, requestsRefused,
-        buildInfo, coreBudget, processCPU, processOpenDescriptors, processDescriptorsMax,
+        buildInfo, coreBudget, memoryLimit, processCPU, processOpenDescriptors,
+        processDescriptorsMax,
         processVirtualMemory, processResidentMemory, processThreads, processStartTime,
         tritonSuccess, tritonFailure, tritonCount, tritonExecutions, tritonRequestDuration,
         tritonQueueDuration, tritonComputeInput, tritonComputeInfer, tritonComputeOutput,

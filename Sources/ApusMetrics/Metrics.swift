@@ -28,6 +28,12 @@ public final class Metrics: Sendable {
     /// The cores this process may use.
     public func setCoreBudget(_ coreCount: Int) { coreBudget.set(Int64(coreCount)) }
 
+    /// The memory this process may use, if its control group sets a limit.
+    public func setMemoryLimit(byteCount: UInt64?) {
+        guard let byteCount else { return }
+        registry.gauge(MetricCatalogue.memoryLimit, lease: lease).set(Int64(clamping: byteCount))
+    }
+
     /// The handles of a model version; its series exist while the result (or another for the same
     /// names) is held.
     ///

@@ -47,6 +47,31 @@ import Testing
         #expect(text(registry) == expected)
     }
 
+    /// The whole text after one batch of two requests and one refusal, so that every name, help
+    /// text and label that dashboards rely on is written down.
+    @Test func theWholeTextIsAsInTheGoldenFile() throws {
+        let metrics = Metrics(version: "1.2.3", collectsProcess: false)
+        metrics.setCoreBudget(2)
+        metrics.repository.recordReady(
+            model: "iris", version: "3", loadNanoseconds: 12_345_678, memoryByteCount: 4096,
+            tags: ["team": "flowers"])
+        let model = metrics.model(name: "iris", version: "3", tags: ["team": "flowers"])
+        for _ in 0..<2 { model.recordEnqueued(byteCount: 16) }
+        model.recordDequeued(byteCount: 16)
+        model.recordExecution(rowCount: 2)
+        for stage in RequestStage.allCases {
+            model.recordStage(stage, nanoseconds: 40_000, requestCount: 2)
+        }
+        model.recordRequest(.success, nanoseconds: 310_000)
+        model.recordRequest(.timedOut, nanoseconds: 2_000_000)
+        metrics.server.recordRequest(code: 200)
+        metrics.server.recordRefusal(.notFound)
+        let golden = try #require(try GoldenCase.all(in: "metrics").first)
+        let text = String(decoding: metrics.exposition(), as: UTF8.self)
+        #expect(try golden.matches(text))
+        withExtendedLifetime(model) {}
+    }
+
     @Test func labelValuesAndTagNamesAreEscaped() {
         let registry = MetricRegistry()
         let lease = registry.makeLease()
@@ -127,6 +152,19 @@ import Testing
         new = nil
         #expect(lines(metrics) == before)
         withExtendedLifetime((old, new)) {}
+    }
+
+    @Test func aSeriesAskedForTwiceUnderOneLeaseGoesWithIt() {
+        let registry = MetricRegistry()
+        var lease: SeriesLease? = registry.makeLease()
+        for _ in 0..<2 {
+            guard let lease else { break }
+            registry.counter(MetricCatalogue.httpReceived, lease: lease).add()
+        }
+        let text = String(decoding: registry.exposition(), as: UTF8.self)
+        #expect(text.hasSuffix("apus_http_received_bytes_total 2\n"))
+        lease = nil
+        #expect(registry.exposition().isEmpty)
     }
 
     @Test func everyFailureReasonOfTritonExistsFromTheStart() {

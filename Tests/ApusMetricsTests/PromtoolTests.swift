@@ -9,6 +9,7 @@ struct PromtoolTests {
     /// Metrics with every series there is.
     private func makeMetrics() -> (Metrics, ModelMetrics) {
         let metrics = Metrics(version: "1")
+        metrics.setMemoryLimit(byteCount: 1 << 30)
         metrics.repository.recordReady(
             model: "m", version: "1", loadNanoseconds: 1, memoryByteCount: 1)
         let model = metrics.model(name: "a \"quoted\"\nname", version: "1", tags: ["t": "v"])

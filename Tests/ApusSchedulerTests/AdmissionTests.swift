@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusScheduler
 
-@Suite struct AdmissionTests {
+@Suite(.timeLimit(.minutes(1))) struct AdmissionTests {
     /// A harness whose one instance is held up by a request of value -1, and that request.
     struct Held {
         let harness: SchedulerHarness

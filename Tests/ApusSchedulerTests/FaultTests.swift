@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusScheduler
 
-@Suite struct FaultTests {
+@Suite(.timeLimit(.minutes(1))) struct FaultTests {
     struct ModelFault: ServingError, Equatable {
         var kind: ErrorKind { .internal }
         var message: String { "the model cannot do 13" }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusScheduler
 
-@Suite struct LoadTests {
+@Suite(.timeLimit(.minutes(1))) struct LoadTests {
     @Test(arguments: [1, 3]) func tenThousandConcurrentRequestsGetTheirOwnRowsOnce(
         instances: Int
     ) async throws {
@@ -105,9 +105,6 @@ import Testing
             return try FakeExecutableModel.doubling(run)
         }
         let harness = try SchedulerHarness(model: model) {
-            // Draining must not wait for company either.
-            $0.dynamicBatching?.maxQueueDelayMicroseconds = 3_600_000_000
-            $0.dynamicBatching?.preferredBatchSizes = [1]
             $0.maxBatchSize = 3
         }
         let admitted = try (0..<30).map { try harness.send(harness.request(Float($0))) }
@@ -132,6 +129,29 @@ import Testing
         for (index, answer) in admitted.enumerated() {
             #expect(try await answer.floats == [Float(index * 2), Float(index * 2)])
         }
+    }
+
+    @Test func drainDoesNotWaitForCompany() async throws {
+        let harness = try SchedulerHarness {
+            $0.dynamicBatching?.maxQueueDelayMicroseconds = 3_600_000_000
+        }
+        let answers = try (1...2).map { try harness.send(harness.request(Float($0))) }
+        #expect(harness.model.runs.isEmpty)
+        await harness.scheduler.drain()
+        #expect(harness.model.runs.map(\.rowCount) == [2])
+        #expect(answers.allSatisfy { $0.count == 1 })
+    }
+
+    @Test func waitingRequestsOutliveTheLastReferenceToTheScheduler() async throws {
+        var harness: SchedulerHarness? = try SchedulerHarness {
+            $0.dynamicBatching?.maxQueueDelayMicroseconds = 1
+        }
+        let clock = try #require(harness?.clock)
+        let answer = try #require(try harness.map { try $0.send($0.request(1)) })
+        harness = nil
+        // Only now is the delay over.
+        clock.advance(microseconds: 1)
+        #expect(try await answer.floats == [2, 2])
     }
 
     @Test func requestsInFlightOutliveTheLastReferenceToTheScheduler() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusScheduler
 
-@Suite struct ModelSchedulerTests {
+@Suite(.timeLimit(.minutes(1))) struct ModelSchedulerTests {
     /// A model that doubles, after passing a gate.
     func gated(_ gate: Gate) -> FakeExecutableModel {
         FakeExecutableModel { run in
@@ -68,16 +68,19 @@ import Testing
             return run.inputs.compactMap { $0 }
         }
         let harness = try SchedulerHarness(model: model)
-        gate.open(count: 9)
         var kept: [(value: Float, answer: PendingAnswer)] = []
         for round in 0..<3 {
             let blocker = try harness.send(harness.request(-1))
+            gate.waitForArrival()
             for value in [Float(round * 2), Float(round * 2 + 1)] {
                 kept.append((value, try harness.send(harness.request(value))))
             }
+            gate.open(count: 2)
+            gate.waitForArrival()
             _ = await blocker.answer
             for (_, answer) in kept { _ = await answer.answer }
         }
+        #expect(model.runs.map(\.rowCount) == [1, 2, 1, 2, 1, 2])
         for (value, answer) in kept { #expect(try await answer.floats == [value, value]) }
     }
 
