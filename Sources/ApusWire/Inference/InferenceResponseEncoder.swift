@@ -14,6 +14,11 @@ public struct InferenceResponseEncoder {
         /// The length of the JSON part if bytes follow it, for the header
         /// `Inference-Header-Content-Length`.
         public var header: Int?
+
+        public init(total: Int, header: Int?) {
+            self.total = total
+            self.header = header
+        }
     }
 
     private let response: InferenceResponse

@@ -1,0 +1,50 @@
+import Logging
+import Synchronization
+
+/// One structured line per request: every error and one in so many of the others, or none at all.
+final class AccessLog: Sendable {
+    /// What a line says.
+    struct Entry {
+        var method: String
+        var target: String
+        var status: Int
+        var receivedByteCount: Int
+        var sentByteCount: Int
+        /// From the first byte to the answer handed to the system.
+        var durationNanoseconds: UInt64
+        var client: String?
+    }
+
+    private let logger: Logger
+    private let sample: Atomic<Int>
+    private let counter = Atomic<Int>(0)
+
+    /// - Parameter sample: one in how many; 1 = every request, 0 = none, errors included.
+    init(logger: Logger, sample: Int) {
+        self.logger = logger
+        self.sample = Atomic(sample)
+    }
+
+    func setSample(_ newSample: Int) { sample.store(newSample, ordering: .relaxed) }
+
+    /// Whether this request gets a line; asked once for each.
+    func wants(status: Int) -> Bool {
+        let sample = sample.load(ordering: .relaxed)
+        guard sample > 0 else { return false }
+        if status >= 400 || sample == 1 { return true }
+        return counter.wrappingAdd(1, ordering: .relaxed).oldValue % sample == 0
+    }
+
+    func write(_ entry: Entry) {
+        var metadata: Logger.Metadata = [
+            "method": .string(entry.method),
+            "target": .string(String(entry.target.prefix(512))),
+            "status": .stringConvertible(entry.status),
+            "received_bytes": .stringConvertible(entry.receivedByteCount),
+            "sent_bytes": .stringConvertible(entry.sentByteCount),
+            "duration_us": .stringConvertible(entry.durationNanoseconds / 1000),
+        ]
+        if let client = entry.client { metadata["client"] = .string(client) }
+        logger.log(level: entry.status >= 500 ? .warning : .info, "request", metadata: metadata)
+    }
+}

@@ -1,0 +1,46 @@
+/// Every route of HTTP: method, path, what answers it, and on which ports. `{model}`, `{version}`
+/// and `{repository}` stand for one part of the path; a version is digits only.
+///
+/// - Source: Open Inference Protocol; Triton's extensions.
+enum Endpoints {
+    static let all: [Endpoint] = [
+        // The busiest first: they are looked through in order.
+        .init(.post, "/v2/models/{model}/infer", .inference),
+        .init(.post, "/v2/models/{model}/versions/{version}/infer", .inference),
+
+        .init(.get, "/v2/health/live", .direct(HealthCodec.live), on: .all),
+        .init(.get, "/v2/health/ready", .direct(HealthCodec.ready), on: .all),
+        .init(.get, "/livez", .direct(HealthCodec.live), on: .all),
+        .init(.get, "/readyz", .direct(HealthCodec.ready), on: .all),
+        .init(.get, "/v2/models/{model}/ready", .direct(HealthCodec.modelReady)),
+        .init(
+            .get, "/v2/models/{model}/versions/{version}/ready", .direct(HealthCodec.modelReady)),
+
+        .init(.get, "/metrics", .eventually(MetricsCodec.exposition), on: .all),
+
+        .init(.get, "/v2", .direct(MetadataCodec.server)),
+        .init(.get, "/v2/models", .direct(MetadataCodec.models)),
+        .init(.get, "/v2/models/stats", .direct(MetadataCodec.statistics)),
+        .init(.get, "/v2/models/{model}", .direct(MetadataCodec.model)),
+        .init(.get, "/v2/models/{model}/versions/{version}", .direct(MetadataCodec.model)),
+        .init(.get, "/v2/models/{model}/config", .direct(MetadataCodec.configuration)),
+        .init(
+            .get, "/v2/models/{model}/versions/{version}/config",
+            .direct(MetadataCodec.configuration)),
+        .init(.get, "/v2/models/{model}/stats", .direct(MetadataCodec.statistics)),
+        .init(
+            .get, "/v2/models/{model}/versions/{version}/stats",
+            .direct(MetadataCodec.statistics)),
+
+        .init(.post, "/v2/repository/index", .eventually(RepositoryCodec.index)),
+        .init(.post, "/v2/repository/models/{model}/load", .eventually(RepositoryCodec.load)),
+        .init(.post, "/v2/repository/models/{model}/unload", .eventually(RepositoryCodec.unload)),
+        .init(.post, "/v2/repository/{repository}/index", .direct(RepositoryCodec.named)),
+        .init(
+            .post, "/v2/repository/{repository}/models/{model}/load",
+            .direct(RepositoryCodec.named)),
+        .init(
+            .post, "/v2/repository/{repository}/models/{model}/unload",
+            .direct(RepositoryCodec.named)),
+    ]
+}

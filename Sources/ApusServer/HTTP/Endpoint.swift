@@ -1,0 +1,51 @@
+/// One row of the table of routes.
+struct Endpoint: Sendable {
+    enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+    }
+
+    /// Who makes the answer.
+    enum Answer: Sendable {
+        /// At once, on the event loop: must be cheap.
+        case direct(@Sendable (UseCases, HTTPRequest) throws -> HTTPResponse)
+        /// In a task, for what waits.
+        case eventually(@Sendable (UseCases, HTTPRequest) async throws -> HTTPResponse)
+        /// By a model: see `InferExchange`.
+        case inference
+    }
+
+    enum Ports: Sendable {
+        case inference
+        case all
+    }
+
+    /// A part of the path between slashes.
+    enum Segment: Sendable {
+        case literal([UInt8])
+        case model
+        case version
+        case repository
+    }
+
+    let method: Method
+    let segments: [Segment]
+    let answer: Answer
+    let ports: Ports
+
+    init(_ method: Method, _ path: String, _ answer: Answer, on ports: Ports = .inference) {
+        self.method = method
+        self.answer = answer
+        self.ports = ports
+        segments = path.split(separator: "/").map { part in
+            switch part {
+            case "{model}": .model
+            case "{version}": .version
+            case "{repository}": .repository
+            default: .literal(Array(part.utf8))
+            }
+        }
+    }
+
+    var isInference: Bool { if case .inference = answer { true } else { false } }
+}

@@ -1,0 +1,114 @@
+import ApusCore
+import ApusMetrics
+import ApusWire
+import NIOCore
+
+extension HTTPConnection {
+    /// Decodes a request, hands it to the model, and encodes the answer when it comes.
+    func startInference(_ exchange: Exchange) {
+        let arrivedNanoseconds = loop.nowNanoseconds
+        let request = exchange.request
+        // The tensors keep the body now, and free it when nobody needs it any more.
+        exchange.body = nil
+        let servable: any Servable
+        let decoded: DecodedRequest
+        do {
+            servable = try server.useCases.servable(request.model ?? "", version: request.version)
+            decoded = try Self.decode(request, for: servable)
+        } catch {
+            let kind = (error as? any ServingError)?.kind ?? .internal
+            server.metrics.server.recordRefusal(RefusalReason(kind))
+            complete(exchange, .error(error))
+            return
+        }
+        let metrics = server.useCases.metrics(of: servable)
+        metrics?.recordStage(
+            .receive, nanoseconds: arrivedNanoseconds &- exchange.receivedNanoseconds)
+        metrics?.recordStage(
+            .parse, nanoseconds: MonotonicClock.nowNanoseconds() &- arrivedNanoseconds)
+        let answer = InferenceAnswer(
+            connection: NIOLoopBound((self, exchange), eventLoop: loop.eventLoop),
+            servable: servable, format: decoded.format, metrics: metrics)
+        let eventLoop = loop.eventLoop
+        servable.infer(decoded.request) { result in
+            if eventLoop.inEventLoop {
+                answer.send(result)
+            } else {
+                eventLoop.execute { answer.send(result) }
+            }
+        }
+    }
+
+    private static func decode(
+        _ request: HTTPRequest, for servable: any Servable
+    ) throws -> DecodedRequest {
+        var headerByteCount: Int?
+        if let text = request.inferenceHeaderLength {
+            let count = try InferenceRequestDecoder.headerByteCount(
+                text, bodyByteCount: request.body.count)
+            if count == 0, request.body.count > 0 {
+                return try RawRequestDecoder.decode(
+                    request.body, signature: servable.signature,
+                    hasBatchDimension: servable.configuration.maxBatchSize > 0,
+                    receivedNanoseconds: request.receivedNanoseconds,
+                    cancellation: request.cancellation)
+            }
+            headerByteCount = count
+        }
+        return try InferenceRequestDecoder.decode(
+            request.body, headerByteCount: headerByteCount,
+            receivedNanoseconds: request.receivedNanoseconds, cancellation: request.cancellation)
+    }
+}
+
+/// What is needed to answer an inference when its result comes.
+private struct InferenceAnswer: Sendable {
+    let connection: NIOLoopBound<(HTTPConnection, Exchange)>
+    /// Holds the version until its answer is written.
+    let servable: any Servable
+    let format: ResponseFormat
+    let metrics: ModelMetrics?
+
+    /// On the connection's event loop.
+    func send(_ result: Result<InferenceResponse, any Error>) {
+        let (connection, exchange) = connection.value
+        guard connection.phase != .closed, exchange.response == nil else { return }
+        let start = MonotonicClock.nowNanoseconds()
+        if let metrics {
+            exchange.onSent = {
+                metrics.recordStage(
+                    .send, nanoseconds: MonotonicClock.nowNanoseconds() &- start)
+            }
+        }
+        do {
+            let response = try connection.server.useCases.classified(
+                try result.get(), as: format, by: servable)
+            connection.complete(exchange, try encoded(response, connection))
+        } catch {
+            connection.complete(exchange, .error(error))
+        }
+    }
+
+    private func encoded(
+        _ response: InferenceResponse, _ connection: HTTPConnection
+    ) throws -> HTTPResponse {
+        let encoder = try InferenceResponseEncoder(response, format: format)
+        let headRoom = HTTP1ResponseWriter.headRoom
+        var buffer = connection.loop.responseWriter.allocator.buffer(
+            capacity: headRoom + encoder.byteCountMax)
+        buffer.moveWriterIndex(to: headRoom)
+        buffer.moveReaderIndex(to: headRoom)
+        var lengths = InferenceResponseEncoder.Lengths(total: 0, header: nil)
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: encoder.byteCountMax) { memory in
+            guard let target = memory.baseAddress else { return 0 }
+            lengths = encoder.write(to: target)
+            return lengths.total
+        }
+        var answer = HTTPResponse(.ok, .buffer(buffer))
+        if let header = lengths.header {
+            answer.contentType = .octetStream
+            answer.inferenceHeaderByteCount = header
+        }
+        return answer
+    }
+}

@@ -1,0 +1,157 @@
+import ApusCore
+import ApusMetrics
+import NIOCore
+import NIOHTTP1
+
+extension HTTPConnection {
+    /// A body up to this size is read to its end behind an early refusal, so that the connection
+    /// can be used again.
+    private static let discardedByteCountMax = 64 << 10
+
+    func receiveHead(_ head: RequestHead) {
+        let exchange = Exchange(
+            head: head, receivedNanoseconds: headStartedNanoseconds ?? loop.nowNanoseconds)
+        headStartedNanoseconds = nil
+        exchanges.append(exchange)
+        phase = .receivingBody
+        do {
+            try admit(exchange)
+        } catch {
+            refuse(exchange, error)
+            return
+        }
+        if head.expectsContinue, head.hasBody {
+            exchange.awaitsContinue = true
+            if exchanges.count == 1 { sendCompleted() }
+        }
+    }
+
+    /// Checks what the head says, and prepares for the body.
+    private func admit(_ exchange: Exchange) throws(HTTPProblem) {
+        let head = exchange.head
+        if let problem = head.problem {
+            exchange.mustClose = true
+            throw problem
+        }
+        let route = try router.match(head.method, head.target)
+        exchange.route = route
+        guard head.hasBody else { return }
+        let byteCountMax = server.configuration.bodyByteCountMax
+        if let declared = head.contentLength, declared > byteCountMax {
+            exchange.mustClose = true
+            throw .bodyTooLarge(byteCountMax: byteCountMax)
+        }
+        // Only these bodies mean something.
+        guard route.endpoint.method == .post else { return }
+        exchange.body = try RequestBody(
+            declaredByteCount: head.contentLength,
+            headerByteCount: head.inferenceHeaderLength.flatMap { Int($0) },
+            byteCountMax: byteCountMax, budget: server.bodyMemory)
+    }
+
+    /// Answers with an error before the request has arrived. The rest of a short one is read, a
+    /// long one costs the connection.
+    private func refuse(_ exchange: Exchange, _ problem: HTTPProblem) {
+        exchange.body = nil
+        let head = exchange.head
+        if head.isChunked || (head.contentLength ?? 0) > Self.discardedByteCountMax
+            || (head.expectsContinue && head.hasBody)
+        {
+            exchange.mustClose = true
+        }
+        if exchange.route?.endpoint.isInference == true {
+            server.metrics.server.recordRefusal(RefusalReason(problem))
+        }
+        complete(exchange, .error(problem))
+    }
+
+    func receiveBody(_ bytes: ByteBuffer) {
+        guard phase == .receivingBody, let exchange = exchanges.last else { return }
+        exchange.awaitsContinue = false
+        exchange.receivedByteCount += bytes.readableBytes
+        guard exchange.response == nil, let body = exchange.body else {
+            checkUnwanted(exchange)
+            return
+        }
+        do {
+            try body.append(bytes)
+        } catch {
+            exchange.mustClose = true
+            refuse(exchange, error)
+        }
+    }
+
+    /// A body that nobody wants must end some time, too.
+    private func checkUnwanted(_ exchange: Exchange) {
+        let byteCountMax = server.configuration.bodyByteCountMax
+        guard exchange.receivedByteCount > byteCountMax, !exchange.mustClose else { return }
+        refuse(.bodyTooLarge(byteCountMax: byteCountMax))
+    }
+
+    func receiveEnd() {
+        guard phase == .receivingBody, let exchange = exchanges.last else { return }
+        exchange.isReceiving = false
+        exchange.awaitsContinue = false
+        phase = .awaitingHead
+        guard exchange.response == nil, let route = exchange.route else {
+            sendCompleted()
+            return
+        }
+        switch route.endpoint.answer {
+        case .inference: startInference(exchange)
+        case .direct(let answer):
+            do {
+                complete(exchange, try answer(server.useCases, exchange.request))
+            } catch {
+                complete(exchange, .error(error))
+            }
+        case .eventually(let answer): startTask(exchange, answer)
+        }
+    }
+
+    private func startTask(
+        _ exchange: Exchange,
+        _ answer: @escaping @Sendable (UseCases, HTTPRequest) async throws -> HTTPResponse
+    ) {
+        let bound = NIOLoopBound((self, exchange), eventLoop: loop.eventLoop)
+        let eventLoop = loop.eventLoop
+        let useCases = server.useCases
+        let request = exchange.request
+        Task {
+            let response: HTTPResponse
+            do {
+                response = try await answer(useCases, request)
+            } catch {
+                response = .error(error)
+            }
+            eventLoop.execute {
+                let (connection, exchange) = bound.value
+                connection.complete(exchange, response)
+            }
+        }
+    }
+}
+
+extension RefusalReason {
+    init(_ problem: HTTPProblem) {
+        switch problem {
+        case .bodyTooLarge, .headersTooLarge: self = .tooLarge
+        case .requestTimeout: self = .slowClient
+        case .bodyMemoryExhausted: self = .unavailable
+        case .routeNotFound, .methodNotAllowed: self = .notFound
+        case .unknownContentEncoding, .unknownTransferEncoding: self = .unsupported
+        case .malformed, .unknownExpectation: self = .invalid
+        }
+    }
+
+    init(_ kind: ErrorKind) {
+        switch kind {
+        case .invalidArgument, .cancelled: self = .invalid
+        case .notFound: self = .notFound
+        case .unavailable, .deadlineExceeded: self = .unavailable
+        case .resourceExhausted: self = .tooLarge
+        case .unsupported: self = .unsupported
+        case .internal: self = .internal
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import ApusCore
+import Glibc
+import NIOCore
+
+/// The body of one request in memory of its own: each part that arrives is copied once, tensors
+/// are views of it, and the last one that lets go frees it.
+///
+/// The memory is laid out so that the first binary tensor, which starts behind the JSON part, lies
+/// at a multiple of 64 bytes.
+///
+/// `@unchecked Sendable` because only the connection's event loop writes it, before anybody else
+/// sees it.
+final class RequestBody: @unchecked Sendable {
+    private static let alignment = 64
+    /// The first step for bodies that do not say their length.
+    private static let capacityMin = 4096
+
+    private let budget: ByteBudget
+    private let byteCountMax: Int
+    /// Bytes left free at the start of the memory.
+    private let padding: Int
+    private var memory: UnsafeMutableRawPointer?
+    private var capacity = 0
+    private(set) var count = 0
+
+    /// - Parameters:
+    ///   - declaredByteCount: of the whole body, checked against the limit; nil if it is unknown.
+    ///   - headerByteCount: of the JSON part, if the client says it.
+    init(
+        declaredByteCount: Int?, headerByteCount: Int?, byteCountMax: Int, budget: ByteBudget
+    ) throws(HTTPProblem) {
+        self.budget = budget
+        self.byteCountMax = byteCountMax
+        let remainder = (headerByteCount ?? 0) % Self.alignment
+        padding = remainder == 0 ? 0 : Self.alignment - remainder
+        if let declaredByteCount, declaredByteCount > 0 { try reserve(declaredByteCount) }
+    }
+
+    deinit {
+        free(memory)
+        budget.giveBack(capacity)
+    }
+
+    func append(_ part: ByteBuffer) throws(HTTPProblem) {
+        let partByteCount = part.readableBytes
+        guard partByteCount <= byteCountMax - count else {
+            throw .bodyTooLarge(byteCountMax: byteCountMax)
+        }
+        let needed = count + partByteCount
+        if padding + needed > capacity {
+            try reserve(min(max(needed, count * 2, Self.capacityMin), byteCountMax))
+        }
+        guard partByteCount > 0, let memory else { return }
+        part.withUnsafeReadableBytes { source in
+            guard let start = source.baseAddress else { return }
+            _ = memcpy(memory + padding + count, start, source.count)
+        }
+        count = needed
+    }
+
+    /// Moves to memory for `byteCount` bytes.
+    private func reserve(_ byteCount: Int) throws(HTTPProblem) {
+        let newCapacity = padding + byteCount
+        guard budget.take(newCapacity) else { throw .bodyMemoryExhausted }
+        var newMemory: UnsafeMutableRawPointer?
+        guard posix_memalign(&newMemory, Self.alignment, newCapacity) == 0, let newMemory else {
+            budget.giveBack(newCapacity)
+            throw .bodyMemoryExhausted
+        }
+        if let memory {
+            _ = memcpy(newMemory + padding, memory + padding, count)
+            free(memory)
+        }
+        budget.giveBack(capacity)
+        memory = newMemory
+        capacity = newCapacity
+    }
+
+    /// What has arrived; keeps the memory alive.
+    var bytes: TensorBytes {
+        guard let memory else { return Self.empty }
+        return TensorBytes(pointer: UnsafeRawPointer(memory + padding), count: count, owner: self)
+    }
+
+    /// A body of no bytes.
+    static let empty = TensorBytes(
+        pointer: UnsafeRawPointer(emptyMemory), count: 0, owner: nil)
+
+    /// `nonisolated(unsafe)` because nothing is ever read from or written to it.
+    private nonisolated(unsafe) static let emptyMemory = UnsafeMutableRawPointer.allocate(
+        byteCount: 1, alignment: 1)
+}

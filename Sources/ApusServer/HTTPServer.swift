@@ -1,0 +1,220 @@
+public import ApusMetrics
+public import ApusRepository
+public import Logging
+
+import ApusCore
+import NIOCore
+import NIOExtras
+import NIOHTTP1
+import NIOPosix
+
+/// The HTTP front: opens ports, answers until it is told to stop.
+///
+/// It needs no loaded model to start: until one is ready, health and inference say so.
+public final class HTTPServer: Sendable {
+    private struct State {
+        var group: MultiThreadedEventLoopGroup?
+        var loops: [NIOLoopBound<ServerLoop>] = []
+        var quiescing: [ServerQuiescingHelper] = []
+        var isStarted = false
+    }
+
+    private let server: ServerContext
+    private let logger: Logger
+    private let state = Guarded(State())
+
+    public init(
+        configuration: HTTPServerConfiguration, catalogue: any ModelCatalogue, metrics: Metrics,
+        logger: Logger
+    ) {
+        self.logger = logger
+        let useCases = UseCases(
+            catalogue: catalogue, metrics: metrics, serverName: configuration.serverName,
+            serverVersion: configuration.serverVersion)
+        server = ServerContext(
+            configuration: configuration, useCases: useCases, metrics: metrics,
+            accessLog: AccessLog(logger: logger, sample: configuration.accessLogSample))
+    }
+
+    // MARK: Start
+
+    /// Opens all listeners, or none.
+    ///
+    /// - Returns: what was opened, in the order of the configuration.
+    public func start() async throws(ServerError) -> [BoundListener] {
+        let isFirst = state.withLock { state in
+            defer { state.isStarted = true }
+            return !state.isStarted
+        }
+        guard isFirst else { throw .alreadyStarted }
+        let group = MultiThreadedEventLoopGroup(
+            numberOfThreads: max(server.configuration.eventLoopCount, 1))
+        state.withLock { $0.group = group }
+        await startLoops(of: group)
+        var bound: [BoundListener] = []
+        do throws(ServerError) {
+            for listener in server.configuration.listeners {
+                bound.append(try await open(listener, on: group))
+            }
+        } catch {
+            _ = await shutdown(gracePeriod: .zero)
+            throw error
+        }
+        return bound
+    }
+
+    private func startLoops(of group: MultiThreadedEventLoopGroup) async {
+        let interval = ServerLoop.sweepInterval(server.configuration)
+        for eventLoop in group.makeIterator() {
+            let started = eventLoop.submit {
+                let loop = ServerLoop(eventLoop: eventLoop, allocator: ByteBufferAllocator())
+                loop.start(sweepEvery: interval)
+                return NIOLoopBound(loop, eventLoop: eventLoop)
+            }
+            guard let loop = try? await started.get() else { continue }
+            state.withLock { $0.loops.append(loop) }
+        }
+    }
+
+    private func open(
+        _ listener: HTTPServerConfiguration.Listener, on group: MultiThreadedEventLoopGroup
+    ) async throws(ServerError) -> BoundListener {
+        let quiescing = ServerQuiescingHelper(group: group)
+        let bootstrap = bootstrap(listener.role, group, quiescing)
+        let opening: EventLoopFuture<any Channel> =
+            switch listener.address {
+            case .tcp(let host, let port): bootstrap.bind(host: host, port: port)
+            case .unixSocket(let path):
+                bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true)
+            case .descriptor(let descriptor): bootstrap.withBoundSocket(descriptor)
+            }
+        let channel: any Channel
+        do {
+            channel = try await opening.get()
+        } catch {
+            throw .cannotListen(address: listener.description, reason: "\(error)")
+        }
+        state.withLock { $0.quiescing.append(quiescing) }
+        let address = channel.localAddress
+        let host = address?.ipAddress.map { $0.contains(":") ? "[\($0)]" : $0 }
+        let text = host.map { "\($0):\(address?.port ?? 0)" } ?? address?.pathname
+        return BoundListener(
+            role: listener.role, address: text ?? listener.description, port: address?.port)
+    }
+
+    private func bootstrap(
+        _ role: HTTPServerConfiguration.Listener.Role, _ group: MultiThreadedEventLoopGroup,
+        _ quiescing: ServerQuiescingHelper
+    ) -> ServerBootstrap {
+        let server = server
+        let loops = state.withLock { $0.loops }
+        return ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 4096)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        quiescing.makeServerChannelHandler(channel: channel))
+                }
+            }
+            // Large bodies arrive in few reads.
+            .childChannelOption(
+                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 << 10)
+            )
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard server.admitConnection() else {
+                        throw ServerError.stopping
+                    }
+                    channel.closeFuture.whenComplete { _ in server.releaseConnection() }
+                    guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop })
+                    else { throw ServerError.stopping }
+                    try HTTPPipeline.configure(
+                        channel, HTTPConnection(server: server, loop: loop.value, role: role),
+                        server.configuration)
+                }
+            }
+    }
+
+    // MARK: Life
+
+    /// Visits every event loop and then calls back: proof that all of them turn.
+    public func probeEventLoops(_ done: @escaping @Sendable () -> Void) {
+        Self.visit(state.withLock { $0.loops.map(\.eventLoop) }[...], done)
+    }
+
+    private static func visit(
+        _ loops: ArraySlice<any EventLoop>, _ done: @escaping @Sendable () -> Void
+    ) {
+        guard let next = loops.first else {
+            done()
+            return
+        }
+        next.execute { visit(loops.dropFirst(), done) }
+    }
+
+    /// One in so many requests, and every error, gets an access line from now on; 0 = none.
+    public func setAccessLogSample(_ sample: Int) { server.accessLog.setSample(sample) }
+
+    /// Says "not ready" from now on, while everything goes on being answered.
+    public func announceShutdown() { server.useCases.stop() }
+
+    /// Stops accepting, closes idle connections, and waits for the requests in flight.
+    ///
+    /// - Returns: whether all of them were answered in time; the others are cut off.
+    public func shutdown(gracePeriod: Duration) async -> Bool {
+        announceShutdown()
+        let (group, loops, quiescing) = state.withLock { state in
+            defer {
+                state.group = nil
+                state.quiescing = []
+            }
+            return (state.group, state.loops, state.quiescing)
+        }
+        guard let group else { return true }
+        let isDrained = await drain(quiescing, on: group, gracePeriod: gracePeriod)
+        for loop in loops {
+            loop.eventLoop.execute {
+                loop.value.closeAll()
+                loop.value.stop()
+            }
+        }
+        do {
+            try await group.shutdownGracefully()
+        } catch {
+            logger.warning("event loops did not stop cleanly: \(error)")
+        }
+        return isDrained
+    }
+
+    private func drain(
+        _ quiescing: [ServerQuiescingHelper], on group: MultiThreadedEventLoopGroup,
+        gracePeriod: Duration
+    ) async -> Bool {
+        let eventLoop = group.next()
+        let closed = quiescing.map { helper in
+            let promise = eventLoop.makePromise(of: Void.self)
+            helper.initiateShutdown(promise: promise)
+            return promise.futureResult
+        }
+        let drained = eventLoop.makePromise(of: Bool.self)
+        let timeout = eventLoop.scheduleTask(in: TimeAmount(gracePeriod)) {
+            drained.succeed(false)
+        }
+        EventLoopFuture.andAllComplete(closed, on: eventLoop).whenComplete { _ in
+            timeout.cancel()
+            drained.succeed(true)
+        }
+        return (try? await drained.futureResult.get()) ?? false
+    }
+}
+
+extension HTTPServerConfiguration.Listener: CustomStringConvertible {
+    public var description: String {
+        switch address {
+        case .tcp(let host, let port): "\(host):\(port)"
+        case .unixSocket(let path): path
+        case .descriptor(let descriptor): "descriptor \(descriptor)"
+        }
+    }
+}

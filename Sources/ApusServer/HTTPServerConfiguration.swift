@@ -1,0 +1,70 @@
+/// Where the server listens and what it allows.
+public struct HTTPServerConfiguration: Sendable, Hashable {
+    /// A port or socket, and what it answers.
+    public struct Listener: Sendable, Hashable {
+        public enum Address: Sendable, Hashable {
+            /// Port 0 = any free port.
+            case tcp(host: String, port: Int)
+            /// A stale socket file is replaced.
+            case unixSocket(path: String)
+            /// A bound, listening socket that somebody else opened; the server closes it.
+            case descriptor(Int32)
+        }
+
+        public enum Role: String, Sendable, Hashable {
+            /// Every route.
+            case inference
+            /// Metrics and health only.
+            case metrics
+        }
+
+        public var address: Address
+        public var role: Role
+
+        public init(_ address: Address, role: Role = .inference) {
+            self.address = address
+            self.role = role
+        }
+    }
+
+    public var listeners: [Listener]
+    /// Threads that read and write sockets.
+    public var eventLoopCount = 1
+    /// Open connections; further ones are closed at once.
+    public var connectionCountMax = 8192
+    /// Bytes of one request body.
+    public var bodyByteCountMax = 64 << 20
+    /// Bytes of all request bodies that are held at the same time, received or in work.
+    public var bodyMemoryByteCountMax = 2 << 30
+    /// Bytes of all header lines of a request.
+    public var headerByteCountMax = 64 << 10
+    /// Header lines of a request.
+    public var headerCountMax = 128
+    /// Requests of one connection that are in work at the same time.
+    public var pipelinedRequestCountMax = 16
+    /// Longest time for a whole request to arrive, from its first byte.
+    public var requestTimeout = Duration.seconds(60)
+    /// Longest time in which a client takes nothing of its answer.
+    public var writeTimeout = Duration.seconds(60)
+    /// Longest time that a connection without a request stays open.
+    public var idleTimeout = Duration.seconds(300)
+    /// One in this many requests, and every error, gets an access line; 0 = none.
+    public var accessLogSample = 0
+    /// The name in the server's metadata.
+    public var serverName = "apus"
+    /// The version in the server's metadata.
+    public var serverVersion = "0"
+
+    public init(listeners: [Listener]) { self.listeners = listeners }
+}
+
+/// A port or socket that the server listens on.
+public struct BoundListener: Sendable, Hashable, CustomStringConvertible {
+    public let role: HTTPServerConfiguration.Listener.Role
+    /// `host:port` or the path of a unix socket.
+    public let address: String
+    /// Nil for unix sockets.
+    public let port: Int?
+
+    public var description: String { "\(role.rawValue) \(address)" }
+}

@@ -1,0 +1,118 @@
+import ApusCore
+
+/// Every status code of every protocol, and what stands for which error: the only place with codes.
+enum StatusTable {
+    /// What clients see of an error kind.
+    struct Row {
+        let kind: ErrorKind
+        let http: HTTPStatus
+        /// - Source: gRPC, "Status codes and their use in gRPC".
+        let grpc: Int
+    }
+
+    static let rows: [Row] = [
+        Row(kind: .invalidArgument, http: .badRequest, grpc: 3),
+        Row(kind: .notFound, http: .notFound, grpc: 5),
+        Row(kind: .unavailable, http: .serviceUnavailable, grpc: 14),
+        Row(kind: .resourceExhausted, http: .contentTooLarge, grpc: 8),
+        // Triton's clients know no 504: a request that timed out was not served.
+        Row(kind: .deadlineExceeded, http: .serviceUnavailable, grpc: 4),
+        Row(kind: .unsupported, http: .notOffered, grpc: 12),
+        Row(kind: .cancelled, http: .badRequest, grpc: 1),
+        Row(kind: .internal, http: .internalError, grpc: 13),
+    ]
+
+    static func row(_ kind: ErrorKind) -> Row {
+        guard let row = rows.first(where: { $0.kind == kind }) else {
+            preconditionFailure("the error kind \(kind) has no row in the status table")
+        }
+        return row
+    }
+}
+
+/// A status of HTTP with the words of its first line.
+///
+/// - Source: RFC 9110, section 15.
+struct HTTPStatus: Equatable, Sendable {
+    let code: Int
+    let line: StaticString
+
+    static func == (left: Self, right: Self) -> Bool { left.code == right.code }
+
+    static let ok = HTTPStatus(code: 200, line: "HTTP/1.1 200 OK\r\n")
+    static let badRequest = HTTPStatus(code: 400, line: "HTTP/1.1 400 Bad Request\r\n")
+    static let notFound = HTTPStatus(code: 404, line: "HTTP/1.1 404 Not Found\r\n")
+    static let methodNotAllowed = HTTPStatus(
+        code: 405, line: "HTTP/1.1 405 Method Not Allowed\r\n")
+    static let requestTimeout = HTTPStatus(code: 408, line: "HTTP/1.1 408 Request Timeout\r\n")
+    static let contentTooLarge = HTTPStatus(code: 413, line: "HTTP/1.1 413 Content Too Large\r\n")
+    static let expectationFailed = HTTPStatus(
+        code: 417, line: "HTTP/1.1 417 Expectation Failed\r\n")
+    static let headersTooLarge = HTTPStatus(
+        code: 431, line: "HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    static let internalError = HTTPStatus(
+        code: 500, line: "HTTP/1.1 500 Internal Server Error\r\n")
+    static let notOffered = HTTPStatus(code: 501, line: "HTTP/1.1 501 Not Implemented\r\n")
+    static let serviceUnavailable = HTTPStatus(
+        code: 503, line: "HTTP/1.1 503 Service Unavailable\r\n")
+
+    /// The answer to `Expect: 100-continue`, whole.
+    static let continueLines: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
+}
+
+/// What only HTTP can get wrong.
+enum HTTPProblem: Error, Equatable {
+    case malformed(reason: String)
+    case routeNotFound
+    case methodNotAllowed(allowed: String)
+    case requestTimeout
+    case bodyTooLarge(byteCountMax: Int)
+    case headersTooLarge
+    case unknownExpectation
+    case unknownContentEncoding(String)
+    case unknownTransferEncoding(String)
+    /// All bodies together take as much memory as they may.
+    case bodyMemoryExhausted
+
+    var status: HTTPStatus {
+        switch self {
+        case .malformed: .badRequest
+        case .routeNotFound: .notFound
+        case .methodNotAllowed: .methodNotAllowed
+        case .requestTimeout: .requestTimeout
+        case .bodyTooLarge: .contentTooLarge
+        case .headersTooLarge: .headersTooLarge
+        case .unknownExpectation: .expectationFailed
+        case .unknownContentEncoding, .unknownTransferEncoding: .notOffered
+        case .bodyMemoryExhausted: .serviceUnavailable
+        }
+    }
+
+    var message: String {
+        switch self {
+        case .malformed(let reason): "malformed HTTP request: \(reason)"
+        case .routeNotFound: "Not Found"
+        case .methodNotAllowed: "Method Not Allowed"
+        case .requestTimeout: "the request did not arrive in time"
+        case .bodyTooLarge(let byteCountMax):
+            "the body is larger than this server's limit of \(byteCountMax) bytes"
+        case .headersTooLarge: "the request's headers are too large or too many"
+        case .unknownExpectation: "expected no other expectation than 100-continue"
+        case .unknownContentEncoding(let found):
+            "Content-Encoding \"\(found)\" is not offered: send the body as it is"
+        case .unknownTransferEncoding(let found):
+            "Transfer-Encoding \"\(found)\" is not offered, expected \"chunked\""
+        case .bodyMemoryExhausted: "the bodies of other requests take all memory for bodies"
+        }
+    }
+
+    /// Header lines that belong to the answer.
+    var headers: [(name: String, value: String)] {
+        switch self {
+        case .methodNotAllowed(let allowed): [("Allow", allowed)]
+        case .unknownContentEncoding: [("Accept-Encoding", "identity")]
+        case .bodyMemoryExhausted: [("Retry-After", "1")]
+        default: []
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import ApusCore
+import ApusMetrics
+import ApusRepository
+import Synchronization
+
+/// What the server can be asked for, in the words of the core: every protocol and dialect is a codec
+/// around these. One file per use case.
+final class UseCases: Sendable {
+    let catalogue: any ModelCatalogue
+    let metrics: Metrics
+    let serverName: String
+    let serverVersion: String
+    private let stopping = Atomic<Bool>(false)
+
+    init(
+        catalogue: any ModelCatalogue, metrics: Metrics, serverName: String, serverVersion: String
+    ) {
+        self.catalogue = catalogue
+        self.metrics = metrics
+        self.serverName = serverName
+        self.serverVersion = serverVersion
+    }
+
+    /// From now on the server is not ready.
+    func stop() { stopping.store(true, ordering: .releasing) }
+
+    var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+    /// The version that serves, its name checked.
+    func servable(_ name: String, version: String?) throws -> any Servable {
+        // A name that could leave the repository goes no further than here.
+        _ = try ModelName(name)
+        return try catalogue.servable(name: name, version: version)
+    }
+}
