@@ -6,6 +6,7 @@ protocol GraphPass: Sendable {
 /// The passes, in the order they run.
 enum PassList {
     static let all: [any GraphPass] = [
+        CheckSingleAssignment(),
         FoldConstants(),
         EliminateDeadNodes(),
     ]

@@ -220,7 +220,10 @@ final class PlanAssembler {
             denseProvider: services.denseProvider, nodeInputs: inputs, nodeOutputs: made,
             assembler: self)
         try op.plan(&builder)
-        for alias in builder.aliases { share(alias, inputs, made, isAlias: true) }
+        for alias in builder.aliases {
+            try giveMemory(to: inputs[alias.input])
+            share(alias, inputs, made, isAlias: true)
+        }
         for reuse in builder.reuses { share(reuse, inputs, made, isAlias: false) }
         for operand in made { operand.map { operands[$0.name] = $0 } }
         guard !builder.steps.isEmpty else {
@@ -239,18 +242,21 @@ final class PlanAssembler {
         touch(inputs)
     }
 
-    /// Slots of operands that steps read; constants get memory here.
     private func usedSlots(of inputs: [Operand?]) throws -> [Int] {
         try inputs.map { operand in
-            guard let operand else { return -1 }
-            if case .unused = slots[operand.slot], let bytes = operand.constant?.bytes {
-                let aligned =
-                    bytes.isAligned
-                    ? bytes : try bytes.withUnsafeBytes { try TensorBytes(copying: $0) }
-                slots[operand.slot] = .constant(aligned)
-            }
-            return operand.slot
+            try giveMemory(to: operand)
+            return operand?.slot ?? -1
         }
+    }
+
+    /// Constants get memory when a step or an alias first needs it.
+    private func giveMemory(to operand: Operand?) throws {
+        guard let operand, case .unused = slots[operand.slot],
+            let bytes = operand.constant?.bytes
+        else { return }
+        slots[operand.slot] = .constant(
+            bytes.isAligned
+                ? bytes : try bytes.withUnsafeBytes { try TensorBytes(copying: $0) })
     }
 
     // MARK: Storage
