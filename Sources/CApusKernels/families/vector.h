@@ -21,7 +21,12 @@ APUS_INLINE vf vf_load(const float *p) {
 
 APUS_INLINE void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
 
-APUS_INLINE vf vf_splat(float x) { return (vf){0} + x; }
+/// Lane by lane, which becomes one broadcast; `(vf){0} + x` would add as well, as -0 + 0 is 0.
+APUS_INLINE vf vf_splat(float x) {
+    vf v;
+    for (int lane = 0; lane < APUS_LANES; lane++) v[lane] = x;
+    return v;
+}
 
 /// `a * b + c`, rounded once on every instruction set.
 APUS_INLINE vf vf_fma(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); }
