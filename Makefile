@@ -96,17 +96,19 @@ release: packages
 
 unit-tests: test-packages
 	$(SWIFT) build --build-tests $(CHECKED)
-	$(SWIFT) test --skip-build $(CHECKED)
+	@.ci/logged .build/logs/unit-tests.log $(SWIFT) test --skip-build $(CHECKED)
 
 # The official ONNX backend cases: those in the manifest must pass.
 conformance: test-packages
 	@.ci/python-environment $(PYTHON) $(VENV) Tests/Tools/requirements-test.txt
 	$(SWIFT) build $(CHECKED) --product apus
-	$(VENV)/bin/python Tests/EndToEnd/onnx_cases.py --apus $(DEBUG_APUS) --cases $(CASES)
+	@.ci/logged .build/logs/onnx-cases.log \
+		$(VENV)/bin/python Tests/EndToEnd/onnx_cases.py --apus $(DEBUG_APUS) --cases $(CASES)
 
 # The daemon itself, driven from outside.
 end-to-end: test-packages
 	@.ci/python-environment $(PYTHON) $(VENV) Tests/Tools/requirements-test.txt
 	@.ci/prometheus-tools .build/tools
 	$(SWIFT) build $(CHECKED) --product apus
-	$(VENV)/bin/python Tests/EndToEnd/run.py --apus $(DEBUG_APUS) --tools .build/tools
+	@.ci/logged .build/logs/end-to-end.log \
+		$(VENV)/bin/python Tests/EndToEnd/run.py --apus $(DEBUG_APUS) --tools .build/tools

@@ -29,7 +29,7 @@ extension ModelScheduler {
                 let now = clock()
                 state.withLock { state in
                     state.settle(count: answeredCount, &actions)
-                    state.finish(current, elapsedNanoseconds: elapsed)
+                    state.finish(current, elapsedNanoseconds: elapsed, &actions)
                     state.decide(now: now, &actions)
                 }
                 let own = actions.launches.firstIndex { $0.runner === current.runner }

@@ -140,8 +140,8 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
                 // Nobody comes any more: waiting for company is over.
                 state.policy.queueDelayNanoseconds = 0
                 state.decide(now: now, &actions)
-                if state.outstandingCount > 0 { state.drainWaiters.append(continuation) }
-                return state.outstandingCount == 0
+                if !state.isIdle { state.drainWaiters.append(continuation) }
+                return state.isIdle
             }
             perform(actions)
             if isIdle { continuation.resume() }

@@ -107,6 +107,7 @@ final class Plan: @unchecked Sendable {
 
 /// A step whose work is a Swift closure, behind the C step interface.
 final class SwiftStep: Sendable {
+    /// Unsafe for its pointers' sake; fine because the numbers behind them never change.
     nonisolated(unsafe) let slots: StepSlots
     let body: @Sendable (StepFrame) throws(EngineError) -> Void
 

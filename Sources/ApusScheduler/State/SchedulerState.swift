@@ -93,17 +93,30 @@ struct SchedulerState {
         outstandingCount -= count
         precondition(outstandingCount >= 0, "more answers than requests")
         guard outstandingCount == 0 else { return }
-        actions.drainWaiters += drainWaiters
-        drainWaiters = []
         actions.released = whileBusy
         whileBusy = nil
+        endDrain(&actions)
+    }
+
+    /// Whether everything is answered and every instance and core given back. Where the order of
+    /// answers is preserved, the last answer may leave before its instance is free.
+    var isIdle: Bool { outstandingCount == 0 && runningCount == 0 }
+
+    /// Lets those go on who wait for the end of the drain, if it has come.
+    private mutating func endDrain(_ actions: inout Actions) {
+        guard isIdle else { return }
+        actions.drainWaiters += drainWaiters
+        drainWaiters = []
     }
 
     /// An execution ended: its instance and cores are free again.
-    mutating func finish(_ launch: Launch, elapsedNanoseconds: UInt64) {
+    mutating func finish(
+        _ launch: Launch, elapsedNanoseconds: UInt64, _ actions: inout Actions
+    ) {
         estimate.record(nanoseconds: elapsedNanoseconds)
         release(launch)
         idleRunners.append(launch.runner)
+        endDrain(&actions)
     }
 
     /// An execution could not start for want of an instance: its batch goes back to the queue's
