@@ -68,7 +68,7 @@ let package = Package(
             name: "ApusONNX", dependencies: ["ApusCore", "ApusEngine", "CONNX"],
             swiftSettings: strict),
         .target(
-            name: "CONNX", dependencies: ["CProtobufC"], exclude: ["onnx.proto"],
+            name: "CONNX", dependencies: ["CProtobufC"], exclude: ["onnx.proto", "generate"],
             cSettings: optimisedC),
         .target(
             name: "CApusKernels", dependencies: ["COpenBLAS"], exclude: ["families"],

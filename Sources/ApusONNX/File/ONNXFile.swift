@@ -1,0 +1,73 @@
+internal import ApusCore
+internal import CONNX
+
+/// An ONNX message that was read from a file: the slim message, and the tensors' data, which stay
+/// in the file.
+final class ONNXFile {
+    /// For messages.
+    let name: String
+    let bytes: TensorBytes
+    let tensorSpans: [Range<Int>]
+    /// Where external data may be; nil if there must not be any.
+    let directory: String?
+    private let message: UnsafeMutableRawPointer
+
+    /// - Parameter directory: the model's, for external data.
+    init(
+        _ bytes: TensorBytes, root: connx_root, name: String, directory: String?
+    ) throws(ONNXError) {
+        let slim = try WeightScanner.slimMessage(root, of: bytes, file: name)
+        let unpacked = slim.bytes.withUnsafeBufferPointer {
+            connx_unpack(root, $0.baseAddress, $0.count)
+        }
+        guard let unpacked else {
+            throw .malformed(
+                file: name, offset: 0, field: "", reason: "the fields do not form a valid message")
+        }
+        self.name = name
+        self.bytes = bytes
+        self.tensorSpans = slim.tensorSpans
+        self.directory = directory
+        self.message = unpacked
+    }
+
+    deinit { connx_free(message) }
+
+    /// Calls `body` with the root message, which must be of the kind that `init` was given.
+    func withMessage<Message, Result>(
+        as type: Message.Type, _ body: (Message) throws(ONNXError) -> Result
+    ) throws(ONNXError) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(message.assumingMemoryBound(to: type).pointee)
+    }
+}
+
+/// A string of a message; empty where the field is absent.
+func text(_ pointer: UnsafePointer<CChar>?) -> String {
+    pointer.map { String(cString: $0) } ?? ""
+}
+
+/// The elements of a repeated field.
+func list<Element>(
+    _ pointer: UnsafeMutablePointer<Element>?, _ count: Int
+) -> UnsafeBufferPointer<Element> {
+    UnsafeBufferPointer(start: pointer, count: pointer == nil ? 0 : count)
+}
+
+/// The elements of a repeated field of messages.
+func messages<Element>(
+    _ pointer: UnsafeMutablePointer<UnsafeMutablePointer<Element>?>?, _ count: Int
+) -> [UnsafeMutablePointer<Element>] {
+    list(pointer, count).compactMap { $0 }
+}
+
+/// The elements of a repeated string field.
+func texts(
+    _ pointer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ count: Int
+) -> [String] {
+    list(pointer, count).map { text($0) }
+}
+
+extension ProtobufCBinaryData {
+    var array: [UInt8] { Array(UnsafeBufferPointer(start: data, count: data == nil ? 0 : len)) }
+}

@@ -1,0 +1,34 @@
+public import ApusCore
+
+/// Why an ONNX file cannot be read.
+public enum ONNXError: ServingError, Equatable {
+    /// The file cannot be opened, read or mapped.
+    case unreadable(file: String, reason: String)
+    /// The bytes at `offset` are not what the format allows there.
+    case malformed(file: String, offset: Int, field: String, reason: String)
+    /// The messages are well formed, but what they say is not a model.
+    case invalid(place: String, reason: String)
+    /// Valid ONNX that Apus does not read.
+    case unsupported(place: String, reason: String)
+    /// More than a reasonable model has, or more memory than the file justifies.
+    case limitExceeded(place: String, reason: String)
+
+    public var kind: ErrorKind {
+        switch self {
+        case .unreadable, .malformed, .invalid: .invalidArgument
+        case .unsupported: .unsupported
+        case .limitExceeded: .resourceExhausted
+        }
+    }
+
+    public var message: String {
+        switch self {
+        case .unreadable(let file, let reason): "\(file): \(reason)"
+        case .malformed(let file, let offset, let field, let reason):
+            "\(file): at byte \(offset)\(field.isEmpty ? "" : " (\(field))"): \(reason)"
+        case .invalid(let place, let reason), .unsupported(let place, let reason),
+            .limitExceeded(let place, let reason):
+            "\(place): \(reason)"
+        }
+    }
+}

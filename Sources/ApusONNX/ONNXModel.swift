@@ -1,0 +1,93 @@
+internal import ApusCore
+public import ApusEngine
+internal import CONNX
+
+/// A model that was read from an ONNX file, as the engine takes it.
+public struct ONNXModel: Sendable {
+    /// How to read.
+    public struct Options: Sendable {
+        /// Whether graph outputs that a ZipMap makes (sequences of maps, which no serving protocol
+        /// can carry) become the tensor of scores that it zips.
+        public var replacesZipMaps: Bool
+
+        public init(replacesZipMaps: Bool = true) { self.replacesZipMaps = replacesZipMaps }
+    }
+
+    public var graph: Graph
+    /// Class names by output, from the ZipMaps that were replaced.
+    public var labels: [String: [String]] = [:]
+    /// `name version` of the program that wrote the file; may be empty.
+    public let producer: String
+    public let irVersion: Int
+    /// Version by domain; "" is `ai.onnx`.
+    public let opsetVersions: [String: Int]
+
+    /// The newest IR version that this importer knows.
+    static let irVersionMax = 14
+
+    /// Reads a model. Weights stay in the file, which must not change while the model is in use.
+    ///
+    /// - Throws: an error that names the file and the place in it.
+    public static func read(
+        _ path: String, options: Options = Options()
+    ) throws(ONNXError) -> ONNXModel {
+        let bytes = try FileBytes.open(path)
+        let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        return try read(
+            bytes, name: path, directory: parent.isEmpty ? "/" : parent, options: options)
+    }
+
+    /// Reads a model from bytes in memory; it must not have external data.
+    public static func read(
+        bytes: [UInt8], name: String, options: Options = Options()
+    ) throws(ONNXError) -> ONNXModel {
+        let copy: TensorBytes
+        do { copy = try bytes.withUnsafeBytes { try TensorBytes(copying: $0) } } catch {
+            throw .limitExceeded(place: name, reason: "\(error)")
+        }
+        return try read(copy, name: name, directory: nil, options: options)
+    }
+
+    private static func read(
+        _ bytes: TensorBytes, name: String, directory: String?, options: Options
+    ) throws(ONNXError) -> ONNXModel {
+        guard bytes.count > 0 else { throw .unreadable(file: name, reason: "is empty") }
+        let file = try ONNXFile(bytes, root: CONNX_MODEL, name: name, directory: directory)
+        var model = try file.withMessage(as: Onnx__ModelProto.self) {
+            (proto) throws(ONNXError) in try Self.model(proto, file)
+        }
+        if options.replacesZipMaps { model.replaceZipMaps() }
+        return model
+    }
+
+    private static func model(
+        _ proto: Onnx__ModelProto, _ file: ONNXFile
+    ) throws(ONNXError) -> ONNXModel {
+        guard proto.has_ir_version != 0, proto.ir_version >= 1 else {
+            throw .invalid(
+                place: file.name, reason: "it has no IR version, so it is not an ONNX model")
+        }
+        guard proto.ir_version <= irVersionMax else {
+            throw .unsupported(
+                place: file.name,
+                reason: "IR version \(proto.ir_version), the newest known is \(irVersionMax)")
+        }
+        guard let graph = proto.graph else {
+            throw .invalid(place: file.name, reason: "it has no graph")
+        }
+        var versions = try OpsetImports.versions(
+            messages(proto.opset_import, proto.n_opset_import), place: file.name)
+        if proto.ir_version < 3, versions.isEmpty { versions[""] = 1 }
+        guard !versions.isEmpty else {
+            throw .invalid(place: file.name, reason: "it imports no operator set")
+        }
+        let importer = GraphImporter(
+            tensors: TensorReader(file), functions: try FunctionTable(proto, place: file.name))
+        let scope = ImportScope(opsetVersions: versions)
+        let producer = [text(proto.producer_name), text(proto.producer_version)]
+        return ONNXModel(
+            graph: try importer.graph(graph.pointee, scope, place: file.name),
+            producer: producer.filter { !$0.isEmpty }.joined(separator: " "),
+            irVersion: Int(proto.ir_version), opsetVersions: versions)
+    }
+}
