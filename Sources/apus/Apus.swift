@@ -25,5 +25,8 @@ struct Apus: AsyncParsableCommand {
             APUS_HTTP_PORT), and a key of apus.yaml: see apus serve --print-config.
             """,
         version: ApusVersion.text,
-        subcommands: [ServeCommand.self, CheckCommand.self, VersionCommand.self])
+        subcommands: [
+            ServeCommand.self, CheckCommand.self, InspectCommand.self, BenchCommand.self,
+            VersionCommand.self,
+        ])
 }

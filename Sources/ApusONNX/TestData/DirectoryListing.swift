@@ -1,9 +1,9 @@
 internal import Glibc
 
 /// Names in directories.
-enum DirectoryListing {
+public enum DirectoryListing {
     /// Names in a directory without `.` and `..`, in order; empty if there is no such directory.
-    static func names(in path: String) -> [String] {
+    public static func names(in path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []

@@ -56,12 +56,11 @@ struct CheckCommand: ParsableCommand {
             Output.write(outcome.line(caseParts[1]) + "\n")
             throw ExitCode(outcome.exitCode)
         } else {
+            let check = try PathCheck()
             var worst: Int32 = 0
-            for path in paths {
-                let check = CaseCheck()
-                let outcome = check.run(path)
-                Output.write(outcome.line(path) + "\n")
-                worst = max(worst, outcome.exitCode)
+            for result in paths.flatMap(check.results) {
+                Output.write(result.outcome.line(result.path) + "\n")
+                worst = max(worst, result.outcome.exitCode)
             }
             throw ExitCode(worst)
         }

@@ -1,0 +1,128 @@
+import ApusConfiguration
+import ApusCore
+import ApusEngine
+import ApusONNX
+
+/// A bundle as it is served, before a scheduler is put in front of it.
+struct AssembledModel {
+    let model: any ExecutableModel
+    /// Completed with what the model file says.
+    let configuration: ModelConfiguration
+    /// By output name: label files of the configuration, else the class names in the model.
+    let labels: [String: [String]]
+}
+
+/// Joins ONNX and engine: reads a bundle's model, completes its configuration, runs its golden
+/// cases and warms it. What `apus serve` loads with, and what `apus check` checks.
+struct ModelAssembly: Sendable {
+    let options: EngineOptions
+    /// Batch size of a batchable model whose configuration names none; 0 = no batching.
+    let defaultMaxBatchSize: Int
+    /// Bytes that one model may take.
+    let memoryByteCountMax: Int
+
+    /// - Throws: `AssemblyError.configuration` if a name in the engine section is not known.
+    init(_ engine: EngineSection, defaultMaxBatchSize: Int) throws(AssemblyError) {
+        options = try engine.makeOptions()
+        self.defaultMaxBatchSize = defaultMaxBatchSize
+        memoryByteCountMax = options.memoryByteCountMax
+    }
+
+    /// - Parameter threadCountMax: cores for golden cases and warm-up.
+    func assemble(
+        _ bundle: BundleFiles, _ configuration: ModelConfiguration, threadCountMax: Int,
+        progress: (AssemblyStage) -> Void = { _ in }
+    ) throws -> AssembledModel {
+        progress(.loading)
+        let onnx = try ONNXModel.read(bundle.modelFile)
+        try Self.checkIsServable(onnx.graph)
+        let model = try EngineModel(onnx.graph, options: options)
+        guard model.memoryByteCount <= memoryByteCountMax else {
+            throw AssemblyError.memory(
+                byteCount: model.memoryByteCount, byteCountMax: memoryByteCountMax)
+        }
+        progress(.validating)
+        let completion = ConfigurationCompletion(
+            signature: model.signature, defaultMaxBatchSize: defaultMaxBatchSize)
+        let completed = try completion.complete(configuration)
+        var labels = onnx.labels
+        let files = try LabelFile.labels(completed, directory: bundle.modelDirectory)
+        labels.merge(files) { _, fromFile in fromFile }
+        try runGoldenCases(bundle, onnx, model, threadCountMax: threadCountMax)
+        progress(.warming)
+        let refined = RefinedModel(model, signature: completion.refinedSignature(completed))
+        let warmUp = WarmUp(model: refined, maxBatchSize: completed.maxBatchSize)
+        try warmUp.run(threadCountMax: threadCountMax)
+        return AssembledModel(model: refined, configuration: completed, labels: labels)
+    }
+
+    /// Serving protocols carry tensors only.
+    private static func checkIsServable(_ graph: Graph) throws {
+        let values = graph.inputs.map { ("input", $0) } + graph.outputs.map { ("output", $0) }
+        for (role, value) in values {
+            guard case .tensor = value.type else {
+                throw AssemblyError.configuration(
+                    reason: "\(role) \"\(value.name)\" is \(value.type), only tensors are served")
+            }
+        }
+    }
+
+    private func runGoldenCases(
+        _ bundle: BundleFiles, _ onnx: ONNXModel, _ model: EngineModel, threadCountMax: Int
+    ) throws {
+        let golden = try GoldenCase(directory: bundle.versionDirectory)
+        guard !golden.dataSets.isEmpty else { return }
+        var (model, graph) = (model, onnx.graph)
+        if !onnx.labels.isEmpty {
+            // The cases were made with the model's own outputs, ZipMaps included.
+            let original = try ONNXModel.read(
+                bundle.modelFile, options: ONNXModel.Options(replacesZipMaps: false))
+            graph = original.graph
+            model = try EngineModel(graph, options: options)
+        }
+        switch golden.run(model, graph, threadCountMax: threadCountMax) {
+        case .passed: return
+        case .failed(let reason), .notRun(let reason):
+            throw AssemblyError.goldenCase(path: bundle.versionDirectory, reason: reason)
+        }
+    }
+}
+
+/// The stages of `ModelAssembly.assemble`.
+enum AssemblyStage { case loading, validating, warming }
+
+/// Where a bundle's files are.
+struct BundleFiles {
+    /// With label files.
+    let modelDirectory: String
+    /// With golden cases.
+    let versionDirectory: String
+    let modelFile: String
+}
+
+extension EngineSection {
+    /// - Throws: `AssemblyError.configuration` if a name is not known, or not of this machine.
+    func makeOptions() throws(AssemblyError) -> EngineOptions {
+        var options = EngineOptions()
+        if isa != "auto" {
+            let available = Kernels.available
+            guard let kernels = available.first(where: { $0.name == isa }) else {
+                let names = available.map(\.name).joined(separator: ", ")
+                throw .configuration(
+                    reason: "engine.isa is \"\(isa)\", this machine has auto, \(names)")
+            }
+            options.kernels = kernels
+        }
+        switch gemmProvider {
+        case "auto": break
+        case "apus": options.denseProvider = .apus
+        case "openblas": options.denseProvider = .blas
+        default:
+            throw .configuration(
+                reason: "engine.gemm_provider is \"\(gemmProvider)\", "
+                    + "expected auto, openblas or apus")
+        }
+        if memoryLimit > 0 { options.memoryByteCountMax = memoryLimit }
+        return options
+    }
+}
