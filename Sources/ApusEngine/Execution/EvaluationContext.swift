@@ -64,4 +64,15 @@ public struct EvaluationContext {
             throw fail(error.message)
         }
     }
+
+    /// The same inputs as a plan sees them, all of them constant.
+    func planInputs(_ inputs: [Tensor?]) -> PlanInputs {
+        PlanInputs(
+            node: node,
+            inputs: inputs.map { tensor in
+                tensor.map {
+                    PlanInputs.Input(tensor: PlannedTensor($0.dataType, $0.shape), constant: $0)
+                }
+            }, outputCount: 1)
+    }
 }

@@ -28,7 +28,13 @@ enum NodeEvaluator {
             }
             tensors.append(tensor)
         }
-        if tensors.contains(where: { $0?.dataType == .string }) {
+        let hasStrings = tensors.contains { $0?.dataType == .string }
+        if let op = op as? any StringOperator, hasStrings || op.makesStrings {
+            let context = EvaluationContext(
+                session: session, captured: captured, node: bound.node.label)
+            return try op.evaluateStrings(tensors, in: context)
+        }
+        if hasStrings {
             return try StringMover.evaluate(bound, op, tensors, session)
         }
         return try run(bound, op, tensors, constants, session).map { .tensor($0) }

@@ -39,6 +39,22 @@ extension StepOperator {
     public func contents(for inputs: PlanInputs) throws(EngineError) -> [Tensor]? { nil }
 }
 
+/// A step operator that also computes with strings, which do not lie in the arena: nodes that take
+/// or make strings run on values.
+protocol StringOperator: StepOperator {
+    /// Whether the outputs are strings whatever the inputs are.
+    var makesStrings: Bool { get }
+
+    /// - Parameter inputs: one per input of the node; nil where an optional one is left out.
+    func evaluateStrings(
+        _ inputs: [Tensor?], in context: EvaluationContext
+    ) throws(EngineError) -> [Value]
+}
+
+extension StringOperator {
+    var makesStrings: Bool { false }
+}
+
 /// An operator that runs on values, outside the arena.
 public protocol ValueOperator: Operator {
     /// - Parameter inputs: one per input of the node; nil where an optional one is left out.

@@ -224,7 +224,10 @@ final class PlanAssembler {
             try giveMemory(to: inputs[alias.input])
             share(alias, inputs, made, isAlias: true)
         }
-        for reuse in builder.reuses { share(reuse, inputs, made, isAlias: false) }
+        var reused: Set<Int> = []
+        for reuse in builder.reuses where !reused.contains(reuse.output) {
+            if share(reuse, inputs, made, isAlias: false) { reused.insert(reuse.output) }
+        }
         for operand in made { operand.map { operands[$0.name] = $0 } }
         guard !builder.steps.isEmpty else {
             touch(inputs)
@@ -271,16 +274,19 @@ final class PlanAssembler {
 
     /// Lets an output lie in an input's memory: always for an alias, when the input dies here for
     /// work in place.
+    @discardableResult
     private func share(
         _ pair: (output: Int, input: Int), _ inputs: [Operand?], _ made: [Operand?], isAlias: Bool
-    ) {
+    ) -> Bool {
         guard pair.output < made.count, pair.input < inputs.count, let output = made[pair.output],
             let input = inputs[pair.input], case .storage(let own) = slots[output.slot]
-        else { return }
+        else { return false }
         switch slots[input.slot] {
         case .storage(let source):
-            guard storages[source].byteCount == storages[own].byteCount else { return }
-            if !isAlias && storages[source].lastUse > nodeIndex { return }
+            guard source != own, storages[source].byteCount == storages[own].byteCount else {
+                return false
+            }
+            if !isAlias && storages[source].lastUse > nodeIndex { return false }
             slots[output.slot] = .storage(source)
             storages[source].lastUse = max(storages[source].lastUse, storages[own].lastUse)
             storages[source].lifetime =
@@ -290,8 +296,9 @@ final class PlanAssembler {
             storages[own].byteCount = 0
         case .input(let index) where isAlias: slots[output.slot] = .input(index)
         case .constant(let bytes) where isAlias: slots[output.slot] = .constant(bytes)
-        case .unused, .input, .constant: return
+        case .unused, .input, .constant: return false
         }
+        return true
     }
 
     /// Extends the lifetime of what this node reads.
