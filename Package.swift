@@ -174,6 +174,8 @@ let package = Package(
                 "ApusCore",
                 "ApusEngine",
                 "ApusONNX",
+                "CApusPlatform",
+                "CONNX",
                 "ApusTestSupport",
             ],
             swiftSettings: strict),
