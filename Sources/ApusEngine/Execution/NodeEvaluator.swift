@@ -14,6 +14,8 @@ enum NodeEvaluator {
                 session: session, captured: captured, node: bound.node.label)
             return try op.evaluate(inputs, in: context)
         }
+        // The one step operator that takes every kind of value.
+        if bound.op is Identity, let value = inputs.first ?? nil { return [value] }
         guard let op = bound.op as? any StepOperator else {
             throw .invalidNode(node: bound.node.label, reason: "has no implementation")
         }

@@ -2,15 +2,17 @@ internal import ApusCore
 
 /// The same elements under another shape.
 ///
-/// - Shapes: `shape` is 1-D; 0 copies the input's dimension (unless `allowzero`), -1 is what is
-///   left over, at most once.
+/// - Shapes: `shape` is 1-D (an attribute before opset 5); 0 copies the input's dimension (unless
+///   `allowzero`), -1 is what is left over, at most once.
 /// - Types: all.
 /// - Source: ONNX Reshape, opset 25.
 struct Reshape: StepOperator {
     private let allowsZero: Bool
+    private let fixedShape: [Int]?
 
     init(_ node: NodeReader) throws(EngineError) {
         allowsZero = try node.flag("allowzero")
+        fixedShape = node.opsetVersion < 5 ? try node.ints("shape") : nil
     }
 
     var contentInputs: [Int] { [1] }
@@ -18,7 +20,8 @@ struct Reshape: StepOperator {
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         let source = try inputs.tensor(0)
-        guard let wanted = try inputs.integers(1) else { throw inputs.fail("input 1 is missing") }
+        let given = try inputs.integers(1)
+        guard let wanted = fixedShape ?? given else { throw inputs.fail("input 1 is missing") }
         return [PlannedTensor(source.dataType, try resolved(wanted, source.shape, inputs))]
     }
 

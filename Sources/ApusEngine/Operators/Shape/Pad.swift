@@ -1,0 +1,157 @@
+internal import ApusCore
+
+/// Adds elements around a tensor, or removes them where a pad is negative.
+///
+/// - Shapes: `pads` holds the beginnings, then the ends, of all axes or of those that `axes` names.
+///   Attributes before opset 11.
+/// - Types: all. Modes: `constant`, `reflect`, `edge`, `wrap`.
+/// - Source: ONNX Pad, opset 25.
+struct Pad: StepOperator {
+    private enum Mode: String { case constant, reflect, edge, wrap }
+    private let mode: Mode
+    private let pads: [Int]?
+    private let value: Float?
+
+    init(_ node: NodeReader) throws(EngineError) {
+        let name = try node.string("mode", default: "constant")
+        guard let mode = Mode(rawValue: name) else {
+            throw node.fail("mode \"\(name)\" is not constant, reflect, edge or wrap")
+        }
+        self.mode = mode
+        if node.opsetVersion < 11 {
+            let new = try node.ints("pads")
+            let old = try node.ints("paddings")
+            pads = new ?? old
+            value = try node.float("value", default: 0)
+        } else {
+            pads = nil
+            value = nil
+        }
+    }
+
+    var contentInputs: [Int] { [1, 3] }
+    var movesElements: Bool { true }
+
+    func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
+        let source = try inputs.tensor(0)
+        let (begins, ends) = try resolvedPads(inputs)
+        var shape: Shape = []
+        for (index, length) in source.shape.enumerated() {
+            let padded = length + begins[index] + ends[index]
+            guard padded >= 0 else {
+                throw inputs.fail("axis \(index) of length \(length) cannot lose that much")
+            }
+            shape.append(padded)
+        }
+        if inputs.has(2), try inputs.shape(2).elementCount != 1 {
+            throw inputs.fail("constant_value must be one element")
+        }
+        return [PlannedTensor(source.dataType, shape)]
+    }
+
+    func plan(_ builder: inout StepBuilder) throws(EngineError) {
+        let source = try builder.inputs.shape(0)
+        let target = builder.outputs[0].shape
+        let (begins, _) = try resolvedPads(builder.inputs)
+        if source == target && begins.allSatisfy({ $0 == 0 }) {
+            return builder.alias(output: 0, input: 0)
+        }
+        guard let bytes = builder.outputs[0].byteCount, bytes <= 1 << 40 else {
+            throw builder.inputs.fail("the result is too large")
+        }
+        var maps: [[Int]] = []
+        for (index, length) in source.enumerated() {
+            if length == 0 && target[index] > 0 && mode != .constant {
+                throw builder.inputs.fail("axis \(index) has no elements to repeat")
+            }
+            let begin = begins[index]
+            maps.append((0..<target[index]).map { position($0 - begin, length) })
+        }
+        if let value, value != 0, mode == .constant {
+            return try addLegacyFill(value, maps, &builder)
+        }
+        try builder.addIndexedCopy(
+            IndexedCopy(
+                maps: maps, sourceStrides: source.rowMajorStrides,
+                fillInput: builder.inputs.has(2) ? 2 : nil))
+    }
+
+    /// The value of opsets before 11 is an attribute; those opsets know floats only.
+    private func addLegacyFill(
+        _ value: Float, _ maps: [[Int]], _ builder: inout StepBuilder
+    ) throws(EngineError) {
+        let type = builder.outputs[0].dataType
+        let shape = builder.outputs[0].shape
+        guard let body = try type.visitFloat(LegacyFill(value: value, maps: maps, shape: shape))
+        else { throw builder.inputs.fail("a value for type \(type) is not supported") }
+        try builder.addIndexedCopy(
+            IndexedCopy(
+                maps: maps, sourceStrides: try builder.inputs.shape(0).rowMajorStrides,
+                fillInput: nil))
+        builder.addParallelStep(count: shape.elementCount, grain: 1024, body)
+    }
+
+    /// The source position for output position `index` (before the tensor: negative).
+    private func position(_ index: Int, _ length: Int) -> Int {
+        if index >= 0 && index < length { return index }
+        switch mode {
+        case .constant: return -1
+        case .edge: return index < 0 ? 0 : length - 1
+        case .wrap:
+            let remainder = index % length
+            return remainder < 0 ? remainder + length : remainder
+        case .reflect:
+            guard length > 1 else { return 0 }
+            let period = 2 * (length - 1)
+            let remainder = index % period
+            let positive = remainder < 0 ? remainder + period : remainder
+            return positive < length ? positive : period - positive
+        }
+    }
+
+    private func resolvedPads(_ inputs: PlanInputs) throws(EngineError) -> ([Int], [Int]) {
+        let rank = try inputs.shape(0).count
+        let given = try inputs.integers(1)
+        guard let pads = pads ?? given else { throw inputs.fail("pads are missing") }
+        var axes = Array(0..<rank)
+        if let given = try inputs.integers(3) {
+            axes = []
+            for axis in given { axes.append(try inputs.normalized(axis: axis, rank: rank)) }
+        }
+        guard pads.count == 2 * axes.count, pads.allSatisfy({ abs($0) < 1 << 40 }) else {
+            throw inputs.fail("pads \(pads) do not fit \(axes.count) axes")
+        }
+        var begins = [Int](repeating: 0, count: rank)
+        var ends = begins
+        for (index, axis) in axes.enumerated() {
+            begins[axis] = pads[index]
+            ends[axis] = pads[index + axes.count]
+        }
+        return (begins, ends)
+    }
+}
+
+/// Writes a value wherever some dimension's map has no source.
+private struct LegacyFill: FloatVisitor {
+    let value: Float
+    let maps: [[Int]]
+    let shape: Shape
+
+    func visit<Element: FloatNumber>(_ type: Element.Type) -> StepBody {
+        let (maps, shape) = (maps, shape)
+        let filling = Element(storing: Element.Value(value))
+        return { frame, range in
+            let target = frame.output(0, as: Element.self)
+            for element in range {
+                var rest = element
+                for dimension in shape.indices.reversed() {
+                    if maps[dimension][rest % shape[dimension]] < 0 {
+                        target[element] = filling
+                        break
+                    }
+                    rest /= shape[dimension]
+                }
+            }
+        }
+    }
+}
