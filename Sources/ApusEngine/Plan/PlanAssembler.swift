@@ -286,7 +286,15 @@ final class PlanAssembler {
             guard source != own, storages[source].byteCount == storages[own].byteCount else {
                 return false
             }
-            if !isAlias && storages[source].lastUse > nodeIndex { return false }
+            if !isAlias {
+                let readers = inputs.filter { operand in
+                    if let operand, case .storage(source) = slots[operand.slot] { return true }
+                    return false
+                }
+                guard storages[source].lastUse <= nodeIndex, readers.count == 1 else {
+                    return false
+                }
+            }
             slots[output.slot] = .storage(source)
             storages[source].lastUse = max(storages[source].lastUse, storages[own].lastUse)
             storages[source].lifetime =

@@ -81,7 +81,7 @@ struct Slice: StepOperator {
         let isForward = step > 0
         let lowest = isForward ? 0 : -1
         let highest = isForward ? length : length - 1
-        let first = min(max(start < 0 ? start &+ length : start, isForward ? 0 : -1), highest)
+        let first = min(max(start < 0 ? start &+ length : start, 0), highest)
         let last = min(max(end < 0 ? end &+ length : end, lowest), highest)
         // An end like Int.min counts from the back and stays below all positions.
         let distance = isForward ? last - first : first - last

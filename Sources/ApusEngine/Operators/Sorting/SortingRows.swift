@@ -1,0 +1,5 @@
+extension OperatorTable {
+    static let sortingRows: [Row] = [
+        Row("", "TopK", 1, TopK.self)
+    ]
+}
