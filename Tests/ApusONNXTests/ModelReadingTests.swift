@@ -144,6 +144,41 @@ import Testing
         #expect(error?.kind == .resourceExhausted)
     }
 
+    // MARK: Sub-graphs
+
+    /// What is kept per constant goes by name, so branches must not share one.
+    @Test func branchesWithTheSameNamesAreKeptApart() throws {
+        func branch(_ value: UInt8) -> Message {
+            Proto.graph(
+                nodes: [Proto.node("Add", ["x", "w"], ["o"])],
+                initializers: [Proto.tensor("w", .uint8, [1], raw: [value])],
+                outputs: [Proto.value("o", 2, ["1"])])
+        }
+        let node = Proto.node(
+            "If", ["c"], ["y"],
+            attributes: [
+                Proto.attribute("then_branch", graph: branch(1)),
+                Proto.attribute("else_branch", graph: branch(2)),
+            ])
+        let graph = Proto.graph(
+            nodes: [node], inputs: [Proto.value("c", 9, []), Proto.value("x", 2, ["1"])],
+            outputs: [Proto.value("y", 2, ["1"])])
+        let read = try #require(try read(Proto.model(graph)).graph.nodes.first)
+        guard case .graph(let first)? = read.attributes["then_branch"],
+            case .graph(let second)? = read.attributes["else_branch"]
+        else {
+            Issue.record("the branches are missing")
+            return
+        }
+        for branch in [first, second] {
+            #expect(branch.nodes[0].inputs[0] == "x")
+            #expect(branch.initializers[branch.nodes[0].inputs[1]] != nil)
+            #expect(branch.outputs.map(\.name) == branch.nodes[0].outputs)
+        }
+        #expect(first.nodes[0].inputs[1] != second.nodes[0].inputs[1])
+        #expect(first.outputs[0].name != second.outputs[0].name)
+    }
+
     // MARK: ZipMap
 
     private var zipMap: Message {

@@ -6,6 +6,9 @@ import ApusCore
 /// different lengths for each symbolic dimension: a dimension that differs between the two is
 /// dynamic, and one that equals a symbol's length at both points is that symbol.
 enum SignatureInference {
+    private static let firstLengths = [3, 5, 7, 11, 13, 17]
+    private static let secondLengths = [4, 6, 8, 12, 14, 18]
+
     static func signature(
         of program: Program, _ session: RunSession
     ) throws(EngineError) -> ModelSignature {
@@ -13,8 +16,8 @@ enum SignatureInference {
         let inputs = program.graph.inputs.map { named($0, &symbols) }
         var outputs = program.graph.outputs.map { $0 }
         let isOpen = outputs.contains { $0.shape == nil || $0.shape?.contains(-1) == true }
-        if isOpen, let first = shapes(program, inputs, symbols, [3, 5, 7, 11, 13, 17], session),
-            let second = shapes(program, inputs, symbols, [4, 6, 8, 12, 14, 18], session)
+        if isOpen, let first = shapes(program, inputs, symbols, firstLengths, session),
+            let second = shapes(program, inputs, symbols, secondLengths, session)
         {
             for index in outputs.indices {
                 merge(&outputs[index], first[index], second[index], symbols)
@@ -79,6 +82,15 @@ enum SignatureInference {
         guard let shape = output.shape, shape.count == first.count else { return }
         output.shape = zip(shape, zip(first, second)).map { known, found in
             known >= 0 ? known : found.0 == found.1 ? found.0 : -1
+        }
+        for axis in shape.indices
+        where output.shape?[axis] == -1 && output.dimensionNames[axis] == nil {
+            // Names that the file gave; those made up here say nothing to a reader.
+            output.dimensionNames[axis] =
+                symbols.enumerated().first { index, name in
+                    first[axis] == length(index, firstLengths)
+                        && second[axis] == length(index, secondLengths) && !name.contains("#")
+                }?.element
         }
     }
 

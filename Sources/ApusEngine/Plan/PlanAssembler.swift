@@ -257,9 +257,19 @@ final class PlanAssembler {
         guard let operand, case .unused = slots[operand.slot],
             let bytes = operand.constant?.bytes
         else { return }
-        slots[operand.slot] = .constant(
-            bytes.isAligned
-                ? bytes : try bytes.withUnsafeBytes { try TensorBytes(copying: $0) })
+        slots[operand.slot] = .constant(try aligned(bytes, of: operand))
+    }
+
+    /// The bytes themselves, or an aligned copy. A constant of the model is copied once for all
+    /// plans: embedding tables are large.
+    private func aligned(_ bytes: TensorBytes, of operand: Operand) throws -> TensorBytes {
+        if bytes.isAligned { return bytes }
+        guard operand.isModelConstant else {
+            return try bytes.withUnsafeBytes { try TensorBytes(copying: $0) }
+        }
+        return try services.packed.bytes(
+            name: operand.name, layout: "aligned", byteCount: bytes.count
+        ) { target in bytes.withUnsafeBytes { target.copyMemory(from: $0) } }
     }
 
     // MARK: Storage

@@ -11,6 +11,9 @@ final class GraphImporter {
     private var nodeCount = 0
     private var functionCallCount = 0
 
+    /// Names of all values of the model and its sub-graphs.
+    private var usedNames = Set<String>()
+
     private static let nodeCountMax = 1_000_000
 
     init(tensors: TensorReader, functions: FunctionTable) {
@@ -19,8 +22,9 @@ final class GraphImporter {
     }
 
     func graph(
-        _ proto: Onnx__GraphProto, _ scope: ImportScope, place: String
+        _ proto: Onnx__GraphProto, _ outer: ImportScope, place: String
     ) throws(ONNXError) -> Graph {
+        let scope = local(proto, outer)
         var initializers = try self.initializers(proto, scope, place: place)
         var nodes: [Node] = []
         for node in messages(proto.node, proto.n_node) {
@@ -37,6 +41,29 @@ final class GraphImporter {
         return Graph(
             name: text(proto.name), inputs: inputs, outputs: outputs, initializers: initializers,
             nodes: nodes, valueInfo: valueInfo)
+    }
+
+    /// The scope inside a graph. A sub-graph's own values get other names where theirs are taken:
+    /// two branches may use the same ones, and what is kept per constant goes by name.
+    private func local(_ proto: Onnx__GraphProto, _ outer: ImportScope) -> ImportScope {
+        var own = messages(proto.input, proto.n_input).map { text($0.pointee.name) }
+        own += messages(proto.initializer, proto.n_initializer).map { text($0.pointee.name) }
+        own += messages(proto.sparse_initializer, proto.n_sparse_initializer)
+            .map { text($0.pointee.values?.pointee.name) }
+        for node in messages(proto.node, proto.n_node) {
+            own += texts(node.pointee.output, node.pointee.n_output)
+        }
+        var scope = outer
+        var seen: Set = [""]
+        for name in own where seen.insert(name).inserted {
+            var unique = outer.depth == 0 ? outer.name(name) : outer.prefix + name
+            if !usedNames.insert(unique).inserted {
+                unique += "@\(usedNames.count)"
+                usedNames.insert(unique)
+            }
+            if unique != outer.name(name) { scope.names[name] = unique }
+        }
+        return scope
     }
 
     private func initializers(

@@ -9,10 +9,12 @@ extension ONNXModel {
             guard let source = node.inputs.first, let target = node.outputs.first,
                 let output = graph.outputs.firstIndex(where: { $0.name == target })
             else { continue }
-            labels[target] = Self.classNames(node)
+            let names = Self.classNames(node)
+            labels[target] = names
+            // One row of scores per row of input, one score per class.
             let known = graph.valueInfo[source]
             graph.outputs[output] = GraphValue(
-                name: target, type: .tensor(.float), shape: known?.shape,
+                name: target, type: .tensor(.float), shape: known?.shape ?? [-1, names.count],
                 dimensionNames: known?.dimensionNames)
             graph.nodes[index] = Node(
                 name: node.name, opType: "Identity", domain: "",
