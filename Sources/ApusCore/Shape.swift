@@ -3,16 +3,21 @@ public typealias Shape = [Int]
 
 extension Array where Element == Int {
     /// The product of all dimensions (1 for a scalar), or nil if a dimension is negative or the
-    /// product does not fit.
+    /// product of those that are not 0 does not fit: so the product of any of them fits, too.
     public var checkedElementCount: Int? {
         var count = 1
+        var isEmpty = false
         for dimension in self {
             guard dimension >= 0 else { return nil }
+            if dimension == 0 {
+                isEmpty = true
+                continue
+            }
             let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
             if overflow { return nil }
             count = product
         }
-        return count
+        return isEmpty ? 0 : count
     }
 
     /// The product of all dimensions of a shape that has been checked before.

@@ -17,7 +17,8 @@ public enum OperatorTable {
 
     /// All rows, by family.
     public static let rows: [Row] =
-        elementwiseRows + denseRows + shapeRows + indexingRows + reductionRows + sortingRows + generatorRows
+        elementwiseRows + denseRows + shapeRows + indexingRows
+        + reductionRows + sortingRows + generatorRows
 
     private static let byName: [String: Row] = {
         var result: [String: Row] = [:]

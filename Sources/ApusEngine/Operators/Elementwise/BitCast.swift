@@ -1,6 +1,6 @@
 internal import ApusCore
 
-/// The same bits as another type of equal width: no work.
+/// The same bits as another type of equal width.
 ///
 /// - Source: ONNX BitCast, opset 26.
 struct BitCast: StepOperator {
@@ -23,7 +23,7 @@ struct BitCast: StepOperator {
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
         guard let width = builder.outputs[0].dataType.packedBitCount else {
-            return builder.alias(output: 0, input: 0)
+            return try builder.addWholeCopy()
         }
         // In memory a signed value of less than a byte is sign-extended, an unsigned one is not.
         let isSigned = target == .int4 || target == .int2

@@ -173,10 +173,10 @@ enum Conversion {
             return kind == .reals
                 ? write(Double.self, UInt8.self) { $0 != 0 ? 1 : 0 }
                 : write(Int64.self, UInt8.self) { $0 != 0 ? 1 : 0 }
-        case .int4: return narrow(Int8.self, kind, lowest: -8, highest: 7, bitCount: 4)
-        case .int2: return narrow(Int8.self, kind, lowest: -2, highest: 1, bitCount: 2)
-        case .uint4: return narrow(UInt8.self, kind, lowest: 0, highest: 15, bitCount: 4)
-        case .uint2: return narrow(UInt8.self, kind, lowest: 0, highest: 3, bitCount: 2)
+        case .int4: return narrow(Int8.self, kind, bitCount: 4)
+        case .int2: return narrow(Int8.self, kind, bitCount: 2)
+        case .uint4: return narrow(UInt8.self, kind, bitCount: 4)
+        case .uint2: return narrow(UInt8.self, kind, bitCount: 2)
         case .float8e8m0:
             return floats(kind) {
                 ScaleFloat.encoded(
@@ -234,24 +234,26 @@ enum Conversion {
             : write(Int64.self, Target.self) { Target(truncatingIfNeeded: $0) }
     }
 
-    /// Types of less than a byte: integers keep their low bits, reals saturate.
+    /// Types of less than a byte keep the low bits of the integer part.
     private static func narrow<Target: IntegerNumber>(
-        _ type: Target.Type, _ kind: Intermediate, lowest: Int64, highest: Int64, bitCount: Int
+        _ type: Target.Type, _ kind: Intermediate, bitCount: Int
     ) -> Writer {
+        let isSigned = Target.isSigned
         if kind == .reals {
             return write(Double.self, Target.self) {
-                let value = Int64(fromDouble: $0)
-                return Target(truncatingIfNeeded: min(max(value, lowest), highest))
+                lowBits(Int64(fromDouble: $0), bitCount, isSigned: isSigned)
             }
         }
-        let unused = Int64(64 - bitCount)
-        let isSigned = lowest < 0
-        return write(Int64.self, Target.self) {
-            let high = $0 << unused
-            let low =
-                isSigned
-                ? high >> unused : Int64(bitPattern: UInt64(bitPattern: high) >> UInt64(unused))
-            return Target(truncatingIfNeeded: low)
-        }
+        return write(Int64.self, Target.self) { lowBits($0, bitCount, isSigned: isSigned) }
+    }
+
+    /// The low bits of an integer, sign-extended if they are signed.
+    static func lowBits<Target: FixedWidthInteger>(
+        _ value: Int64, _ bitCount: Int, isSigned: Bool
+    ) -> Target {
+        let unused = 64 - bitCount
+        let high = value << Int64(unused)
+        let low = isSigned ? high >> Int64(unused) : value & (1 << Int64(bitCount) - 1)
+        return Target(truncatingIfNeeded: low)
     }
 }

@@ -89,6 +89,8 @@ struct Comparison<Predicate: BinaryPredicate>: StringOperator {
             let aShape = inputs[0]?.shape, let bShape = inputs[1]?.shape
         else { throw context.fail("takes two tensors of strings") }
         let shape = try context.planInputs(inputs).broadcast(aShape, bShape)
+        guard let count = shape.checkedElementCount else { throw context.fail("result too large") }
+        try context.checkMemory(byteCount: count)
         let layout = StridedLayout(output: shape, broadcasting: [aShape, bShape])
         var results: [Bool] = []
         for position in 0..<layout.count {

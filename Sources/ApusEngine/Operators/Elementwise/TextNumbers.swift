@@ -61,10 +61,10 @@ enum TextNumbers {
                     Float($0), saturates: options.saturates, rounding: options.rounding)
             }
             return try context.make(type, shape, bits)
-        case .int4: return try narrow(values, -8, 7, shape, type, context)
-        case .int2: return try narrow(values, -2, 1, shape, type, context)
-        case .uint4: return try narrow(values, 0, 15, shape, type, context)
-        case .uint2: return try narrow(values, 0, 3, shape, type, context)
+        case .int4: return try narrow(values, 4, true, shape, type, context)
+        case .int2: return try narrow(values, 2, true, shape, type, context)
+        case .uint4: return try narrow(values, 4, false, shape, type, context)
+        case .uint2: return try narrow(values, 2, false, shape, type, context)
         default:
             guard let format = MiniFloat(type) else {
                 throw context.fail("casting strings to \(type) is not supported")
@@ -92,12 +92,11 @@ enum TextNumbers {
     }
 
     private static func narrow(
-        _ values: [Double], _ lowest: Int, _ highest: Int, _ shape: Shape, _ type: DataType,
+        _ values: [Double], _ bitCount: Int, _ isSigned: Bool, _ shape: Shape, _ type: DataType,
         _ context: EvaluationContext
     ) throws(EngineError) -> Value {
-        let bytes = values.map {
-            UInt8(
-                truncatingIfNeeded: min(max(Int64(fromDouble: $0), Int64(lowest)), Int64(highest)))
+        let bytes = values.map { value -> UInt8 in
+            Conversion.lowBits(Int64(fromDouble: value), bitCount, isSigned: isSigned)
         }
         return try context.make(type, shape, bytes)
     }

@@ -73,7 +73,7 @@ struct DFT: StepOperator {
             }
             length = given
         }
-        guard length >= 1, length <= 1 << 28 else {
+        guard length >= 1, length <= 1 << 24 else {
             throw inputs.fail("a transform of length \(length) is not possible")
         }
         let isHalved = isOneSided && !isInverse

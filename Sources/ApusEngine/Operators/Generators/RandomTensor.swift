@@ -104,7 +104,8 @@ struct Multinomial: ValueOperator {
             throw context.fail("input 0 must be rows of at least one number")
         }
         let (rows, classes) = (input.shape[0], input.shape[1])
-        try context.checkMemory(byteCount: rows.multipliedClamping(by: sampleCount))
+        try context.checkMemory(
+            byteCount: rows.multipliedClamping(by: sampleCount).multipliedClamping(by: 8))
         var source = RandomSource(seed: seed)
         var values: [Double] = []
         for row in 0..<rows {

@@ -69,7 +69,7 @@ struct STFT: StepOperator {
             }
             length = given
         }
-        guard length >= 1, length <= shape[1], length <= 1 << 28 else {
+        guard length >= 1, length <= shape[1], length <= 1 << 24 else {
             throw inputs.fail("frames of length \(length) do not fit a signal of \(shape[1])")
         }
         return Geometry(step: step, length: length, frames: (shape[1] - length) / step + 1)

@@ -21,6 +21,7 @@ struct Compress: StepOperator {
     }
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
+        guard try builder.hasElementsToMap() else { return }
         let (shape, axis) = try view(builder.inputs)
         let chosen = try chosen(shape[axis], builder.inputs)
         var maps = shape.map { Array(0..<$0) }

@@ -28,6 +28,7 @@ struct CenterCropPad: StepOperator {
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
         let source = try builder.inputs.shape(0)
         let target = builder.outputs[0].shape
+        guard try builder.hasElementsToMap() else { return }
         var maps: [[Int]] = []
         for (length, wanted) in zip(source, target) {
             // What does not divide evenly is cut at the end and added at the end.

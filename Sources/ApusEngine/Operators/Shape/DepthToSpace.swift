@@ -35,12 +35,17 @@ struct BlockMover: StepOperator {
             guard c % area == 0 else {
                 throw inputs.fail("\(c) channels are not divisible by \(area)")
             }
-            return [PlannedTensor(source.dataType, [n, c / area, h * blockSize, w * blockSize])]
+            let (height, isTall) = h.multipliedReportingOverflow(by: blockSize)
+            let (width, isWide) = w.multipliedReportingOverflow(by: blockSize)
+            guard !isTall, !isWide else { throw inputs.fail("the result is too large") }
+            return [PlannedTensor(source.dataType, [n, c / area, height, width])]
         }
         guard h % blockSize == 0, w % blockSize == 0 else {
             throw inputs.fail("\(h) x \(w) is not divisible by \(blockSize)")
         }
-        return [PlannedTensor(source.dataType, [n, c * area, h / blockSize, w / blockSize])]
+        let (depth, isDeep) = c.multipliedReportingOverflow(by: area)
+        guard !isDeep else { throw inputs.fail("the result is too large") }
+        return [PlannedTensor(source.dataType, [n, depth, h / blockSize, w / blockSize])]
     }
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {

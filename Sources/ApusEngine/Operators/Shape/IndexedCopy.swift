@@ -72,6 +72,18 @@ struct IndexedCopy: WidthVisitor {
 }
 
 extension StepBuilder {
+    /// Whether there is an element to copy.
+    ///
+    /// - Throws: if maps for the dimensions of output 0 would take too much memory.
+    func hasElementsToMap() throws(EngineError) -> Bool {
+        let shape = outputs[0].shape
+        guard shape.elementCount > 0 else { return false }
+        guard shape.allSatisfy({ $0 <= 1 << 28 }) else {
+            throw inputs.fail("a result of shape \(shape) is too large")
+        }
+        return true
+    }
+
     /// Adds an indexed copy of input 0 into output 0.
     mutating func addIndexedCopy(_ copy: IndexedCopy) throws(EngineError) {
         let output = outputs[0]

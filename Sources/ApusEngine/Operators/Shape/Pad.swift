@@ -56,9 +56,7 @@ struct Pad: StepOperator {
         if source == target && begins.allSatisfy({ $0 == 0 }) {
             return builder.alias(output: 0, input: 0)
         }
-        guard let bytes = builder.outputs[0].byteCount, bytes <= 1 << 40 else {
-            throw builder.inputs.fail("the result is too large")
-        }
+        guard try builder.hasElementsToMap() else { return }
         var maps: [[Int]] = []
         for (index, length) in source.enumerated() {
             if length == 0 && target[index] > 0 && mode != .constant {
