@@ -13,6 +13,8 @@ final class AccessLog: Sendable {
         /// From the first byte to the answer handed to the system.
         var durationNanoseconds: UInt64
         var client: String?
+        /// What the client calls the request.
+        var requestID: String?
     }
 
     private let logger: Logger
@@ -45,6 +47,7 @@ final class AccessLog: Sendable {
             "duration_us": .stringConvertible(entry.durationNanoseconds / 1000),
         ]
         if let client = entry.client { metadata["client"] = .string(client) }
+        if let requestID = entry.requestID { metadata["request_id"] = .string(requestID) }
         logger.log(level: entry.status >= 500 ? .warning : .info, "request", metadata: metadata)
     }
 }

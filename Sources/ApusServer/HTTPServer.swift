@@ -33,7 +33,8 @@ public final class HTTPServer: Sendable {
             serverVersion: configuration.serverVersion)
         server = ServerContext(
             configuration: configuration, useCases: useCases, metrics: metrics,
-            accessLog: AccessLog(logger: logger, sample: configuration.accessLogSample))
+            accessLog: AccessLog(logger: logger, sample: configuration.accessLogSample),
+            logger: logger)
     }
 
     // MARK: Start
@@ -172,12 +173,21 @@ public final class HTTPServer: Sendable {
             return (state.group, state.loops, state.quiescing)
         }
         guard let group else { return true }
+        let end = ContinuousClock.now + max(gracePeriod, Self.cancellationPeriod)
         let isDrained = await drain(quiescing, on: group, gracePeriod: gracePeriod)
         for loop in loops {
             loop.eventLoop.execute {
                 loop.value.closeAll()
                 loop.value.stop()
             }
+        }
+        // A loop that has stopped must not be called; one that is not needed any more does no harm.
+        while !server.isIdle {
+            guard ContinuousClock.now < end else {
+                logger.warning("requests that were cut off are still in work")
+                return false
+            }
+            try? await Task.sleep(for: .milliseconds(2))
         }
         do {
             try await group.shutdownGracefully()
@@ -186,6 +196,9 @@ public final class HTTPServer: Sendable {
         }
         return isDrained
     }
+
+    /// The least time that models get to notice that nobody waits for their answers.
+    private static let cancellationPeriod = Duration.seconds(1)
 
     private func drain(
         _ quiescing: [ServerQuiescingHelper], on group: MultiThreadedEventLoopGroup,

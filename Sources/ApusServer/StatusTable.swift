@@ -46,6 +46,8 @@ struct HTTPStatus: Equatable, Sendable {
         code: 405, line: "HTTP/1.1 405 Method Not Allowed\r\n")
     static let requestTimeout = HTTPStatus(code: 408, line: "HTTP/1.1 408 Request Timeout\r\n")
     static let contentTooLarge = HTTPStatus(code: 413, line: "HTTP/1.1 413 Content Too Large\r\n")
+    static let unsupportedMediaType = HTTPStatus(
+        code: 415, line: "HTTP/1.1 415 Unsupported Media Type\r\n")
     static let expectationFailed = HTTPStatus(
         code: 417, line: "HTTP/1.1 417 Expectation Failed\r\n")
     static let headersTooLarge = HTTPStatus(
@@ -55,6 +57,11 @@ struct HTTPStatus: Equatable, Sendable {
     static let notOffered = HTTPStatus(code: 501, line: "HTTP/1.1 501 Not Implemented\r\n")
     static let serviceUnavailable = HTTPStatus(
         code: 503, line: "HTTP/1.1 503 Service Unavailable\r\n")
+    static let versionNotSupported = HTTPStatus(
+        code: 505, line: "HTTP/1.1 505 HTTP Version Not Supported\r\n")
+
+    /// Never sent, only counted and logged: the client went before its answer came.
+    static let clientClosedRequest = HTTPStatus(code: 499, line: "")
 
     /// The answer to `Expect: 100-continue`, whole.
     static let continueLines: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
@@ -68,6 +75,7 @@ enum HTTPProblem: Error, Equatable {
     case requestTimeout
     case bodyTooLarge(byteCountMax: Int)
     case headersTooLarge
+    case unknownVersion
     case unknownExpectation
     case unknownContentEncoding(String)
     case unknownTransferEncoding(String)
@@ -82,8 +90,10 @@ enum HTTPProblem: Error, Equatable {
         case .requestTimeout: .requestTimeout
         case .bodyTooLarge: .contentTooLarge
         case .headersTooLarge: .headersTooLarge
+        case .unknownVersion: .versionNotSupported
         case .unknownExpectation: .expectationFailed
-        case .unknownContentEncoding, .unknownTransferEncoding: .notOffered
+        case .unknownContentEncoding: .unsupportedMediaType
+        case .unknownTransferEncoding: .notOffered
         case .bodyMemoryExhausted: .serviceUnavailable
         }
     }
@@ -97,6 +107,7 @@ enum HTTPProblem: Error, Equatable {
         case .bodyTooLarge(let byteCountMax):
             "the body is larger than this server's limit of \(byteCountMax) bytes"
         case .headersTooLarge: "the request's headers are too large or too many"
+        case .unknownVersion: "expected HTTP/1.1 or HTTP/1.0"
         case .unknownExpectation: "expected no other expectation than 100-continue"
         case .unknownContentEncoding(let found):
             "Content-Encoding \"\(found)\" is not offered: send the body as it is"

@@ -6,8 +6,13 @@ import NIOCore
 ///
 /// - Source: RFC 9112, section 2.
 struct HTTP1ResponseWriter {
-    /// Room for the head before a body that is written in place; enough for every fixed line.
-    static let headRoom = 384
+    /// Room for the head before a body that is written in place, if these lines are added to it.
+    static func headRoom(_ headers: [(name: String, value: String)] = []) -> Int {
+        headers.reduce(fixedHeadRoom) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
+    }
+
+    /// Enough for every line that is always there.
+    private static let fixedHeadRoom = 384
 
     let allocator: ByteBufferAllocator
     /// The value of `Date`.
@@ -23,9 +28,10 @@ struct HTTP1ResponseWriter {
 
     /// - Parameter hasBody: false for answers to HEAD, whose headers are those of GET.
     func bytes(of response: HTTPResponse, _ connection: Connection, hasBody: Bool) -> ByteBuffer {
+        let headRoom = Self.headRoom(response.headers)
         switch response.body {
-        case .buffer(var buffer) where response.headers.isEmpty:
-            withUnsafeTemporaryAllocation(byteCount: Self.headRoom, alignment: 1) { memory in
+        case .buffer(var buffer) where buffer.readerIndex >= headRoom:
+            withUnsafeTemporaryAllocation(byteCount: headRoom, alignment: 1) { memory in
                 let count = writeHead(of: response, connection, to: memory)
                 let start = buffer.readerIndex - count
                 precondition(start >= 0, "there is no room for the head before the body")
@@ -33,17 +39,17 @@ struct HTTP1ResponseWriter {
                 buffer.moveReaderIndex(to: start)
             }
             return buffer
-        case .buffer(let body): return joined(response, connection, Array(body.readableBytesView))
-        case .bytes(let body): return joined(response, connection, hasBody ? body : [])
+        case .buffer(let body):
+            return joined(response, connection, Array(body.readableBytesView), headRoom)
+        case .bytes(let body): return joined(response, connection, hasBody ? body : [], headRoom)
         }
     }
 
     private func joined(
-        _ response: HTTPResponse, _ connection: Connection, _ body: [UInt8]
+        _ response: HTTPResponse, _ connection: Connection, _ body: [UInt8], _ headRoom: Int
     ) -> ByteBuffer {
-        let extra = response.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
-        var buffer = allocator.buffer(capacity: Self.headRoom + extra + body.count)
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.headRoom + extra) {
+        var buffer = allocator.buffer(capacity: headRoom + body.count)
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: headRoom) {
             writeHead(of: response, connection, to: $0)
         }
         buffer.writeBytes(body)

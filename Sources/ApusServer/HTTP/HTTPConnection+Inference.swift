@@ -18,7 +18,7 @@ extension HTTPConnection {
         } catch {
             let kind = (error as? any ServingError)?.kind ?? .internal
             server.metrics.server.recordRefusal(RefusalReason(kind))
-            complete(exchange, .error(error))
+            complete(exchange, server.answer(to: error))
             return
         }
         let metrics = server.useCases.metrics(of: servable)
@@ -30,12 +30,15 @@ extension HTTPConnection {
             connection: NIOLoopBound((self, exchange), eventLoop: loop.eventLoop),
             servable: servable, format: decoded.format, metrics: metrics)
         let eventLoop = loop.eventLoop
+        let server = server
+        server.beginWork()
         servable.infer(decoded.request) { result in
             if eventLoop.inEventLoop {
                 answer.send(result)
             } else {
                 eventLoop.execute { answer.send(result) }
             }
+            server.endWork()
         }
     }
 
@@ -83,17 +86,19 @@ private struct InferenceAnswer: Sendable {
         do {
             let response = try connection.server.useCases.classified(
                 try result.get(), as: format, by: servable)
-            connection.complete(exchange, try encoded(response, connection))
+            let headers = exchange.head.echoedHeaders
+            connection.complete(exchange, try encoded(response, headers, connection))
         } catch {
-            connection.complete(exchange, .error(error))
+            connection.complete(exchange, connection.server.answer(to: error))
         }
     }
 
     private func encoded(
-        _ response: InferenceResponse, _ connection: HTTPConnection
+        _ response: InferenceResponse, _ headers: [(name: String, value: String)],
+        _ connection: HTTPConnection
     ) throws -> HTTPResponse {
         let encoder = try InferenceResponseEncoder(response, format: format)
-        let headRoom = HTTP1ResponseWriter.headRoom
+        let headRoom = HTTP1ResponseWriter.headRoom(headers)
         var buffer = connection.loop.responseWriter.allocator.buffer(
             capacity: headRoom + encoder.byteCountMax)
         buffer.moveWriterIndex(to: headRoom)

@@ -12,6 +12,7 @@ extension HTTPConnection {
         let exchange = Exchange(
             head: head, receivedNanoseconds: headStartedNanoseconds ?? loop.nowNanoseconds)
         headStartedNanoseconds = nil
+        if isDraining { exchange.mustClose = true }
         exchanges.append(exchange)
         phase = .receivingBody
         do {
@@ -103,7 +104,7 @@ extension HTTPConnection {
             do {
                 complete(exchange, try answer(server.useCases, exchange.request))
             } catch {
-                complete(exchange, .error(error))
+                complete(exchange, server.answer(to: error))
             }
         case .eventually(let answer): startTask(exchange, answer)
         }
@@ -115,19 +116,21 @@ extension HTTPConnection {
     ) {
         let bound = NIOLoopBound((self, exchange), eventLoop: loop.eventLoop)
         let eventLoop = loop.eventLoop
-        let useCases = server.useCases
+        let server = server
         let request = exchange.request
+        server.beginWork()
         Task {
             let response: HTTPResponse
             do {
-                response = try await answer(useCases, request)
+                response = try await answer(server.useCases, request)
             } catch {
-                response = .error(error)
+                response = server.answer(to: error)
             }
             eventLoop.execute {
                 let (connection, exchange) = bound.value
                 connection.complete(exchange, response)
             }
+            server.endWork()
         }
     }
 }
@@ -140,7 +143,7 @@ extension RefusalReason {
         case .bodyMemoryExhausted: self = .unavailable
         case .routeNotFound, .methodNotAllowed: self = .notFound
         case .unknownContentEncoding, .unknownTransferEncoding: self = .unsupported
-        case .malformed, .unknownExpectation: self = .invalid
+        case .malformed, .unknownVersion, .unknownExpectation: self = .invalid
         }
     }
 

@@ -8,15 +8,13 @@ extension HTTPConnection {
     /// Closes what takes too long.
     func checkTimeouts(now: UInt64) {
         let configuration = server.configuration
-        if phase == .closing, now &- quietSinceNanoseconds > Self.lingerNanoseconds,
-            context?.channel.isWritable != false
-        {
-            closeNow()
-            return
-        }
-        if isStalled(now: now, limit: configuration.writeTimeout.nanoseconds) {
-            closeNow()
-            return
+        if hasUnsentBytes(now: now) {
+            quietSinceNanoseconds = now
+            let limit = configuration.writeTimeout.nanoseconds
+            if let stall, now &- stall.sinceNanoseconds > limit {
+                closeNow()
+                return
+            }
         }
         let requestLimit = configuration.requestTimeout.nanoseconds
         switch phase {
@@ -28,6 +26,8 @@ extension HTTPConnection {
                 server.metrics.server.recordRefusal(.slowClient)
             }
             refuse(.requestTimeout)
+        // What is not read is not late.
+        case .awaitingHead where isReadingStopped: break
         case .awaitingHead:
             if let started = headStartedNanoseconds {
                 if now &- started > requestLimit { refuse(.requestTimeout) }
@@ -36,22 +36,22 @@ extension HTTPConnection {
             {
                 closeNow()
             }
-        case .closing, .closed: break
+        case .closing:
+            if now &- quietSinceNanoseconds > Self.lingerNanoseconds { closeNow() }
+        case .closed: break
         }
     }
 
-    /// Whether the client has taken nothing of its answers for too long.
-    private func isStalled(now: UInt64, limit: UInt64) -> Bool {
-        guard let channel = context?.channel, !channel.isWritable else {
+    /// Whether the client has still to take some of its answers; notes since when it takes nothing.
+    private func hasUnsentBytes(now: UInt64) -> Bool {
+        let buffered =
+            (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        guard buffered > 0 else {
             stall = nil
             return false
         }
-        let buffered = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        guard let stall, stall.bufferedByteCount == buffered else {
-            self.stall = (now, buffered)
-            return false
-        }
-        return now &- stall.sinceNanoseconds > limit
+        if stall?.bufferedByteCount != buffered { stall = (now, buffered) }
+        return true
     }
 }
 

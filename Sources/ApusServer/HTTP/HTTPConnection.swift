@@ -31,12 +31,14 @@ final class HTTPConnection: ChannelInboundHandler {
     var exchanges: [Exchange] = []
     /// Parts that arrived while no more requests could be taken.
     private var held = CircularBuffer<HTTPServerRequestPart>()
-    private var isDraining = false
+    private(set) var isDraining = false
+    /// Whether parts were thrown away because no request behind the last one is answered.
+    private var hasIgnoredInput = false
     private var isTakingHeld = false
     /// Whether a read is being worked off, behind which everything is flushed together.
     private var isReading = false
     private var needsFlush = false
-    private var isReadingStopped = false
+    private(set) var isReadingStopped = false
 
     /// When the first byte of the next request arrived; nil if none has.
     var headStartedNanoseconds: UInt64?
@@ -74,7 +76,12 @@ final class HTTPConnection: ChannelInboundHandler {
         guard phase != .closed else { return }
         phase = .closed
         loop.remove(self)
-        for exchange in exchanges { exchange.cancellation.cancel() }
+        for exchange in exchanges {
+            exchange.cancellation.cancel()
+            if exchange.response == nil {
+                record(.clientClosedRequest, of: exchange, bodyByteCount: 0, sentByteCount: 0)
+            }
+        }
         exchanges.removeAll()
         held.removeAll()
     }
@@ -84,9 +91,12 @@ final class HTTPConnection: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
             isDraining = true
-            held.removeAll()
-            if exchanges.isEmpty, phase == .awaitingHead, headStartedNanoseconds == nil {
-                closeNow()
+            if let last = exchanges.last {
+                last.mustClose = true
+                sendCompleted()
+            } else if phase == .awaitingHead, headStartedNanoseconds == nil {
+                // Answers may still be on their way.
+                close(behind: ByteBuffer(), isInputUnread: false, context)
             }
         }
         context.fireUserInboundEventTriggered(event)
@@ -94,14 +104,18 @@ final class HTTPConnection: ChannelInboundHandler {
 
     /// Errors of the decoder and of the socket.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? HTTPParserError, phase != .closing, phase != .closed else {
-            closeNow()
-            return
+        switch error {
+        // More bytes behind those that made no sense; the answer to them is on its way.
+        case is ByteToMessageDecoderError: break
+        case let error as HTTPParserError:
+            if phase == .closing || phase == .closed { break }
+            if isEnding {
+                hasIgnoredInput = true
+            } else {
+                refuse(Self.problem(of: error))
+            }
+        default: closeNow()
         }
-        let problem: HTTPProblem =
-            error == .headerOverflow
-            ? .headersTooLarge : .malformed(reason: Self.description(of: error))
-        refuse(problem)
     }
 
     /// Answers the request that is arriving with an error, and closes behind it.
@@ -132,7 +146,14 @@ final class HTTPConnection: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
         guard phase != .closing, phase != .closed else { return }
-        if held.isEmpty, canTake(part) { take(part) } else { held.append(part) }
+        if isEnding {
+            hasIgnoredInput = true
+        } else if held.isEmpty, canTake(part) {
+            take(part)
+        } else {
+            held.append(part)
+            setReadingStopped(true)
+        }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -150,6 +171,12 @@ final class HTTPConnection: ChannelInboundHandler {
             takeHeld()
         }
         context.fireChannelWritabilityChanged()
+    }
+
+    /// Whether the last request that will be answered has arrived.
+    private var isEnding: Bool {
+        guard let last = exchanges.last else { return false }
+        return last.mustClose && !last.isReceiving
     }
 
     /// Whether there is room for another request; parts of one that has begun are always taken.
@@ -171,7 +198,7 @@ final class HTTPConnection: ChannelInboundHandler {
     private func takeHeld() {
         guard !isTakingHeld else { return }
         isTakingHeld = true
-        while let part = held.first, canTake(part), phase != .closing, phase != .closed {
+        while let part = held.first, canTake(part), phase != .closing, phase != .closed, !isEnding {
             held.removeFirst()
             take(part)
         }
@@ -192,6 +219,7 @@ final class HTTPConnection: ChannelInboundHandler {
     func complete(_ exchange: Exchange, _ response: HTTPResponse) {
         guard phase != .closed, exchange.response == nil else { return }
         exchange.response = response
+        exchange.response?.headers += exchange.head.echoedHeaders
         sendCompleted()
     }
 
@@ -209,14 +237,12 @@ final class HTTPConnection: ChannelInboundHandler {
         }
         if exchanges.isEmpty, phase == .awaitingHead { quietSinceNanoseconds = loop.nowNanoseconds }
         takeHeld()
-        if !held.isEmpty { setReadingStopped(true) }
     }
 
     /// - Returns: whether it was the last answer of the connection.
     private func send(_ response: HTTPResponse, of exchange: Exchange) -> Bool {
         guard let context else { return true }
-        let isLast =
-            exchange.mustClose || (isDraining && exchanges.isEmpty && phase == .awaitingHead)
+        let isLast = exchange.mustClose
         let buffer = loop.responseWriter.bytes(
             of: response,
             isLast ? .close : exchange.head.isOldVersion ? .keepAliveOldVersion : .keepAlive,
@@ -229,7 +255,9 @@ final class HTTPConnection: ChannelInboundHandler {
             if isReading { needsFlush = true } else { context.flush() }
         }
         exchange.onSent?()
-        record(response, of: exchange, sentByteCount: sentByteCount)
+        record(
+            response.status, of: exchange, bodyByteCount: response.body.count,
+            sentByteCount: sentByteCount)
         return isLast
     }
 
@@ -245,7 +273,7 @@ final class HTTPConnection: ChannelInboundHandler {
     private func close(
         behind buffer: ByteBuffer, isInputUnread: Bool, _ context: ChannelHandlerContext
     ) {
-        let mustLinger = isInputUnread || !held.isEmpty
+        let mustLinger = isInputUnread || hasIgnoredInput || !held.isEmpty
         phase = .closing
         quietSinceNanoseconds = loop.nowNanoseconds
         for exchange in exchanges { exchange.cancellation.cancel() }
@@ -262,13 +290,13 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     private func record(
-        _ response: HTTPResponse, of exchange: Exchange, sentByteCount: Int
+        _ status: HTTPStatus, of exchange: Exchange, bodyByteCount: Int, sentByteCount: Int
     ) {
-        let code = response.status.code
+        let code = status.code
         let metrics = server.metrics.server
         metrics.recordRequest(code: code)
         metrics.receivedBytes.add(UInt64(exchange.receivedByteCount))
-        metrics.sentBytes.add(UInt64(response.body.count))
+        metrics.sentBytes.add(UInt64(bodyByteCount))
         guard server.accessLog.wants(status: code) else { return }
         let now = loop.nowNanoseconds
         server.accessLog.write(
@@ -276,14 +304,21 @@ final class HTTPConnection: ChannelInboundHandler {
                 method: exchange.head.method.rawValue, target: exchange.head.target, status: code,
                 receivedByteCount: exchange.receivedByteCount, sentByteCount: sentByteCount,
                 durationNanoseconds: now &- exchange.receivedNanoseconds,
-                client: context?.remoteAddress?.ipAddress))
+                client: context?.remoteAddress?.ipAddress, requestID: exchange.head.requestID))
+    }
+
+    private static func problem(of error: HTTPParserError) -> HTTPProblem {
+        switch error {
+        case .headerOverflow: .headersTooLarge
+        case .invalidVersion: .unknownVersion
+        default: .malformed(reason: description(of: error))
+        }
     }
 
     private static func description(of error: HTTPParserError) -> String {
         switch error {
         case .invalidMethod: "unknown method"
         case .invalidURL: "invalid target"
-        case .invalidVersion: "unknown version, expected HTTP/1.1"
         case .invalidHeaderToken: "invalid character in a header"
         case .invalidContentLength, .unexpectedContentLength: "invalid Content-Length"
         case .invalidChunkSize: "invalid chunk size"

@@ -12,7 +12,7 @@ struct HTTPResponse: Sendable {
 
     enum Body: Sendable {
         case bytes([UInt8])
-        /// Written in place, with at least `HTTP1ResponseWriter.headRoom` bytes free before it.
+        /// Written in place, with at least `HTTP1ResponseWriter.headRoom(headers)` bytes free before it.
         case buffer(ByteBuffer)
 
         var count: Int {

@@ -5,13 +5,15 @@ struct RequestHead {
     let method: HTTPMethod
     /// As in the first line.
     let target: String
-    let isKeepAlive: Bool
+    private(set) var isKeepAlive: Bool
     /// Whether the client speaks HTTP/1.0, where keeping alive must be said.
     let isOldVersion: Bool
     private(set) var contentLength: Int?
     private(set) var isChunked = false
     private(set) var expectsContinue = false
     private(set) var inferenceHeaderLength: String?
+    /// The client's own name for the request, from `X-Request-ID`: echoed, and in the access log.
+    private(set) var requestID: String?
     /// What is wrong with the headers.
     private(set) var problem: HTTPProblem?
 
@@ -19,29 +21,54 @@ struct RequestHead {
         method = head.method
         target = head.uri
         isOldVersion = head.version.minor == 0
+        var hostCount = 0
         var isUpgrade = head.method == .CONNECT
-        var keepAlive = head.isKeepAlive
+        isKeepAlive = head.isKeepAlive
         for (name, value) in head.headers {
             // The length tells nearly all names apart.
             switch name.utf8.count {
+            case 4 where name.equals("host"): hostCount += 1
             case 14 where name.equals("content-length"): contentLength = Int(value)
             case 17 where name.equals("transfer-encoding"):
                 isChunked = true
-                if !value.equals("chunked") { problem = .unknownTransferEncoding(value) }
-            case 6 where name.equals("expect"):
+                if !value.equals("chunked") { note(.unknownTransferEncoding(value)) }
+            // HTTP/1.0 knows no expectations.
+            case 6 where !isOldVersion && name.equals("expect"):
                 expectsContinue = value.equals("100-continue")
-                if !expectsContinue { problem = .unknownExpectation }
+                if !expectsContinue { note(.unknownExpectation) }
             case 16 where name.equals("content-encoding"):
-                if !value.equals("identity") { problem = .unknownContentEncoding(value) }
+                if !value.equals("identity") { note(.unknownContentEncoding(value)) }
+            case 12 where name.equals("x-request-id"): requestID = Self.checkedID(value)
             case 31 where name.equals("inference-header-content-length"):
+                if let inferenceHeaderLength, inferenceHeaderLength != value {
+                    note(.malformed(reason: "two values of Inference-Header-Content-Length"))
+                }
                 inferenceHeaderLength = value
             case 7 where name.equals("upgrade"): isUpgrade = true
             default: break
             }
         }
+        if hostCount != 1, !(isOldVersion && hostCount == 0) {
+            note(.malformed(reason: "expected exactly one Host"))
+        }
         // The decoder stops behind a request that asks for an upgrade.
-        if isUpgrade { keepAlive = false }
-        isKeepAlive = keepAlive
+        if isUpgrade { isKeepAlive = false }
+    }
+
+    /// The first thing that is wrong is what the client is told.
+    private mutating func note(_ found: HTTPProblem) { problem = problem ?? found }
+
+    /// The text, if it is one that may stand in a header and a log line.
+    private static func checkedID(_ text: String) -> String? {
+        let isPlain = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
+        return isPlain && !text.isEmpty && text.utf8.count <= requestIDByteCountMax ? text : nil
+    }
+
+    private static let requestIDByteCountMax = 128
+
+    /// Header lines of the request that its answer repeats.
+    var echoedHeaders: [(name: String, value: String)] {
+        requestID.map { [("X-Request-ID", $0)] } ?? []
     }
 
     /// Whether a body follows the head.

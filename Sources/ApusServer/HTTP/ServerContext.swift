@@ -1,4 +1,6 @@
+import ApusCore
 import ApusMetrics
+import Logging
 import NIOCore
 import Synchronization
 
@@ -13,11 +15,14 @@ final class ServerContext: Sendable {
     private let inferenceRouter = Router(role: .inference)
     private let metricsRouter = Router(role: .metrics)
     private let connectionCount = Atomic<Int>(0)
+    private let workCount = Atomic<Int>(0)
+    private let logger: Logger
 
     init(
         configuration: HTTPServerConfiguration, useCases: UseCases, metrics: Metrics,
-        accessLog: AccessLog
+        accessLog: AccessLog, logger: Logger
     ) {
+        self.logger = logger
         self.configuration = configuration
         self.useCases = useCases
         self.metrics = metrics
@@ -31,6 +36,24 @@ final class ServerContext: Sendable {
         case .metrics: metricsRouter
         }
     }
+
+    /// The answer to an error. Our own mistakes are logged: their answers say little.
+    func answer(to error: any Error) -> HTTPResponse {
+        let kind = (error as? any ServingError)?.kind ?? .internal
+        if kind == .internal, !(error is HTTPProblem) {
+            logger.error("a request failed", metadata: ["error": "\(error)"])
+        }
+        return .error(error)
+    }
+
+    /// Says that an event loop will be called back.
+    func beginWork() { workCount.wrappingAdd(1, ordering: .relaxed) }
+
+    /// Says that it was.
+    func endWork() { workCount.wrappingSubtract(1, ordering: .releasing) }
+
+    /// Whether nobody is going to call an event loop any more.
+    var isIdle: Bool { workCount.load(ordering: .acquiring) == 0 }
 
     /// Counts a connection in.
     ///
