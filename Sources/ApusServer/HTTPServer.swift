@@ -165,22 +165,21 @@ public final class HTTPServer: Sendable {
     /// - Returns: whether all of them were answered in time; the others are cut off.
     public func shutdown(gracePeriod: Duration) async -> Bool {
         announceShutdown()
-        let (group, loops, quiescing) = state.withLock { state in
-            defer {
-                state.group = nil
-                state.quiescing = []
-            }
-            return (state.group, state.loops, state.quiescing)
+        let (group, loops) = state.withLock { state in
+            defer { state.group = nil }
+            return (state.group, state.loops)
         }
         guard let group else { return true }
-        let end = ContinuousClock.now + max(gracePeriod, Self.cancellationPeriod)
-        let isDrained = await drain(quiescing, on: group, gracePeriod: gracePeriod)
+        let closed = beginClosing(on: group)
+        let isDrained = await Self.isComplete(closed, within: gracePeriod)
         for loop in loops {
             loop.eventLoop.execute {
                 loop.value.closeAll()
                 loop.value.stop()
             }
         }
+        let end = ContinuousClock.now + Self.cancellationPeriod
+        _ = await Self.isComplete(closed, within: Self.cancellationPeriod)
         // A loop that has stopped must not be called; one that is not needed any more does no harm.
         while !server.isIdle {
             guard ContinuousClock.now < end else {
@@ -200,25 +199,36 @@ public final class HTTPServer: Sendable {
     /// The least time that models get to notice that nobody waits for their answers.
     private static let cancellationPeriod = Duration.seconds(1)
 
-    private func drain(
-        _ quiescing: [ServerQuiescingHelper], on group: MultiThreadedEventLoopGroup,
-        gracePeriod: Duration
-    ) async -> Bool {
+    /// Closes the listeners and asks the connections to end. Lets go of the helpers, which call
+    /// their loops at their end.
+    ///
+    /// - Returns: when all of them are closed.
+    private func beginClosing(on group: MultiThreadedEventLoopGroup) -> EventLoopFuture<Void> {
+        let quiescing = state.withLock { state in
+            defer { state.quiescing = [] }
+            return state.quiescing
+        }
         let eventLoop = group.next()
         let closed = quiescing.map { helper in
             let promise = eventLoop.makePromise(of: Void.self)
             helper.initiateShutdown(promise: promise)
             return promise.futureResult
         }
-        let drained = eventLoop.makePromise(of: Bool.self)
-        let timeout = eventLoop.scheduleTask(in: TimeAmount(gracePeriod)) {
-            drained.succeed(false)
+        return EventLoopFuture.andAllComplete(closed, on: eventLoop)
+    }
+
+    private static func isComplete(
+        _ future: EventLoopFuture<Void>, within limit: Duration
+    ) async -> Bool {
+        let complete = future.eventLoop.makePromise(of: Bool.self)
+        let timeout = future.eventLoop.scheduleTask(in: TimeAmount(limit)) {
+            complete.succeed(false)
         }
-        EventLoopFuture.andAllComplete(closed, on: eventLoop).whenComplete { _ in
+        future.whenComplete { _ in
             timeout.cancel()
-            drained.succeed(true)
+            complete.succeed(true)
         }
-        return (try? await drained.futureResult.get()) ?? false
+        return (try? await complete.futureResult.get()) ?? false
     }
 }
 

@@ -5,10 +5,10 @@ import Glibc
 import Testing
 
 /// Feeds mutations of good bodies and configurations to the parsers: they may refuse, with a
-/// message, and must do nothing else. `APUS_FUZZ_RUNS` sets the number of runs per test.
+/// message, and must do nothing else. `APUS_FUZZ_COUNT` sets the number of texts per test.
 @Suite struct WireFuzzTests {
     private var runCount: Int {
-        getenv("APUS_FUZZ_RUNS").flatMap { Int(String(cString: $0)) } ?? 3000
+        getenv("APUS_FUZZ_COUNT").flatMap { Int(String(cString: $0)) } ?? 2000
     }
 
     private static let bodies: [String] = [

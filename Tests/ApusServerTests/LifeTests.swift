@@ -1,0 +1,152 @@
+import ApusCore
+import ApusRepository
+import ApusServer
+import Glibc
+import NIOCore
+import Testing
+
+/// Start, cancellation, and the way out.
+@Suite struct LifeTests {
+    @Test func requestInFlightIsFinishedAndItsConnectionClosed() async throws {
+        try await withServer { test in
+            let model = try test.catalogue.model("held")
+            let busy = try test.connect()
+            let idle = try test.connect()
+            #expect(try idle.exchange(request("GET", "/livez")).status == 200)
+            try busy.send(infer("held"))
+            #expect(eventually { model.requests.count == 1 })
+
+            let shutdown = test.beginShutdown()
+            #expect(try idle.readToEnd().isEmpty)
+            #expect(throws: RawClient.Failure.self) {
+                _ = try test.exchange(request("GET", "/livez"))
+            }
+            model.release()
+            let answer = try busy.readResponse()
+            #expect(answer.status == 200)
+            #expect(answer["connection"] == "close")
+            #expect(try busy.readToEnd().isEmpty)
+            #expect(shutdown.wait())
+        }
+    }
+
+    @Test func readinessGoesFirst() async throws {
+        try await withServer { test in
+            let client = try test.connect()
+            #expect(try client.exchange(request("GET", "/readyz")).status == 200)
+            test.server.announceShutdown()
+            let ready = try client.exchange(request("GET", "/readyz"))
+            #expect(ready.status == 503)
+            #expect(ready.text.contains("the server is stopping"))
+            #expect(try client.exchange(request("GET", "/livez")).status == 200)
+            #expect(try client.exchange(infer("double")).status == 200)
+        }
+    }
+
+    @Test func answerThatIsBeingTakenIsFinished() async throws {
+        let byteCount = 16 << 20
+        try await withServer(FakeCatalogue([try bigModel(elementCount: byteCount)])) { test in
+            let client = try test.connect(receiveBufferByteCount: 4096)
+            try client.send(infer("big"))
+            #expect(eventually { test.metric(#"apus_http_requests_total{code="200"}"#) == "1" })
+            let shutdown = test.beginShutdown()
+            let answer = try client.readResponse()
+            #expect(answer.body.count > 2 * byteCount - 1)
+            #expect(try client.readToEnd().isEmpty)
+            #expect(shutdown.wait())
+        }
+    }
+
+    @Test func requestThatIsArrivingIsStillAnswered() throws {
+        let connection = try EmbeddedConnection()
+        let whole = Array(infer("double").utf8)
+        try connection.receive(Array(whole[..<20]))
+        connection.beginDraining()
+        #expect(connection.isOpen)
+        try connection.receive(Array(whole[20...]))
+        let answer = try connection.sent()
+        #expect(answer.hasPrefix("HTTP/1.1 200 ") && answer.contains("Connection: close\r\n"))
+        #expect(!connection.isOpen)
+    }
+
+    @Test func pipelinedRequestsBehindTheDrainAreNotStarted() throws {
+        let connection = try EmbeddedConnection { $0.pipelinedRequestCountMax = 1 }
+        let model = try connection.catalogue.model("held")
+        try connection.receive(infer("held") + infer("held"))
+        connection.beginDraining()
+        try connection.receive(infer("held"))
+        model.release()
+        #expect(try connection.sent().contains("Connection: close\r\n"))
+        #expect(model.requests.count == 1)
+    }
+
+    @Test func requestsThatTakeTooLongAreCutOff() async throws {
+        try await withServer { test in
+            let model = try test.catalogue.model("held")
+            let client = try test.connect()
+            try client.send(infer("held"))
+            #expect(eventually { model.requests.count == 1 })
+            #expect(!test.beginShutdown(gracePeriod: .milliseconds(50)).wait())
+            #expect(model.requests[0].cancellation.isCancelled)
+            #expect(try client.readToEnd().isEmpty)
+            // An answer that comes too late is nobody's business.
+            model.release()
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func requestOfAClientThatWentIsCancelled(withReset: Bool) async throws {
+        try await withServer { test in
+            let model = try test.catalogue.model("held")
+            let client = try test.connect()
+            try client.send(infer("held") + infer("held"))
+            #expect(eventually { model.requests.count == 2 })
+            #expect(!model.requests[0].cancellation.isCancelled)
+            client.disconnect(withReset: withReset)
+            #expect(eventually { model.requests.allSatisfy(\.cancellation.isCancelled) })
+            #expect(eventually { test.metric(#"apus_http_requests_total{code="499"}"#) == "2" })
+            model.release()
+            model.release()
+            #expect(try test.exchange(request("GET", "/livez")).status == 200)
+        }
+    }
+
+    @Test func portThatIsTakenIsNamed() async throws {
+        try await withServer { test in
+            let second = HTTPServer(
+                configuration: HTTPServerConfiguration(listeners: [
+                    .init(.tcp(host: "127.0.0.1", port: test.port))
+                ]),
+                catalogue: test.catalogue, metrics: test.metrics, logger: test.log.logger)
+            let failure = PendingFailure()
+            Task {
+                do throws(ServerError) {
+                    _ = try await second.start()
+                } catch {
+                    failure.set(error)
+                }
+                failure.done()
+            }
+            #expect(failure.wait()?.message.contains("127.0.0.1:\(test.port)") == true)
+        }
+    }
+
+    @Test func unixSocketIsThereWhileTheServerIs() async throws {
+        let path = "/tmp/apus-server-test-\(getpid()).sock"
+        try await withServer(configure: {
+            $0.listeners.insert(.init(.unixSocket(path: path)), at: 1)
+        }) { test in
+            #expect(access(path, F_OK) == 0)
+            #expect(test.beginShutdown().wait())
+            #expect(access(path, F_OK) != 0)
+        }
+    }
+
+    @Test func loopsAreProbedOneByOne() async throws {
+        try await withServer(configure: { $0.eventLoopCount = 2 }) { test in
+            let failure = PendingFailure()
+            test.server.probeEventLoops { failure.done() }
+            #expect(failure.wait() == nil)
+        }
+    }
+}
