@@ -187,7 +187,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "apusTests", dependencies: ["apus", "ApusCore", logging, "ApusTestSupport"],
+            name: "apusTests",
+            dependencies: [
+                "apus", "ApusCore", "ApusConfiguration", "ApusEngine", "ApusONNX", logging,
+                "ApusTestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TidyTests",

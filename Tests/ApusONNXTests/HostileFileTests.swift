@@ -1,6 +1,7 @@
 import ApusCore
 import ApusEngine
 import CONNX
+import ApusTestSupport
 import Testing
 
 @testable import ApusONNX
@@ -72,9 +73,9 @@ import Testing
     }
 
     @Test func typesNestedTooDeepAreRefused() {
-        var type = Message().message(1, Message().int(1, 1))
-        for _ in 0..<5000 { type = Message().message(4, Message().message(1, type)) }
-        let value = Message().text(1, "x").message(2, type)
+        var type = ProtoMessage().message(1, ProtoMessage().int(1, 1))
+        for _ in 0..<5000 { type = ProtoMessage().message(4, ProtoMessage().message(1, type)) }
+        let value = ProtoMessage().text(1, "x").message(2, type)
         let error = #expect(throws: ONNXError.self) {
             try read(Proto.model(Proto.graph(nodes: [], inputs: [value])).bytes)
         }
@@ -83,7 +84,7 @@ import Testing
 
     @Test func countsOfMessagesAndStringsAreLimited() throws {
         let bytes = Proto.model(
-            Proto.graph(nodes: Array(repeating: Message().texts(1, ["", ""]), count: 200))
+            Proto.graph(nodes: Array(repeating: ProtoMessage().texts(1, ["", ""]), count: 200))
         ).bytes
         let memory = try bytes.withUnsafeBytes { try TensorBytes(copying: $0) }
         for limits in [

@@ -101,7 +101,7 @@ enum ModelCorpus {
 
     // MARK: Models
 
-    private static var small: Message {
+    private static var small: ProtoMessage {
         let weights = Proto.tensor("w", .float, [4], raw: [UInt8](repeating: 0, count: 16))
         return Proto.model(
             Proto.graph(
@@ -114,7 +114,7 @@ enum ModelCorpus {
                 inputs: [Proto.value("x", 1, ["4"])], outputs: [Proto.value("y", 1, ["n", "2"])]))
     }
 
-    private static var functions: Message {
+    private static var functions: ProtoMessage {
         let body = [
             Proto.node(
                 "LeakyRelu", ["a"], ["t"],
@@ -133,8 +133,8 @@ enum ModelCorpus {
             opsets: [("", 17), ("own", 1)], functions: [function])
     }
 
-    private static var controlFlow: Message {
-        func branch(_ type: String) -> Message {
+    private static var controlFlow: ProtoMessage {
+        func branch(_ type: String) -> ProtoMessage {
             Proto.graph(
                 nodes: [Proto.node(type, ["x"], ["o"])], outputs: [Proto.value("o", 1, ["4"])])
         }
@@ -151,8 +151,8 @@ enum ModelCorpus {
     }
 
     /// Constants of all data types, raw and typed, and a sparse one.
-    private static var everyType: Message {
-        var tensors: [Message] = []
+    private static var everyType: ProtoMessage {
+        var tensors: [ProtoMessage] = []
         for type in DataType.allCases {
             let name = "t\(type.rawValue)"
             guard let width = type.byteCount else {
@@ -166,11 +166,12 @@ enum ModelCorpus {
         tensors.append(Proto.header("i", .int8, [3]).ints(5, [1, 2, 3]))
         tensors.append(Proto.header("j", .int4, [3]).ints(5, [1, 2]))
         tensors.append(Proto.header("f", .float, [2]).float(4, 1).float(4, 2))
-        let sparse = Message().message(1, Proto.tensor("s", .uint8, [1], raw: [5]))
+        let sparse = ProtoMessage().message(1, Proto.tensor("s", .uint8, [1], raw: [5]))
             .message(2, Proto.header("", .int64, [1]).ints(7, [1])).ints(3, [4])
         return Proto.model(
             Proto.graph(
                 nodes: [Proto.node("Relu", ["f"], ["y"])], initializers: tensors,
-                outputs: [Proto.value("y", 1, ["2"]), Message().text(1, "s")], sparse: [sparse]))
+                outputs: [Proto.value("y", 1, ["2"]), ProtoMessage().text(1, "s")], sparse: [sparse]
+            ))
     }
 }

@@ -1,5 +1,6 @@
 import ApusCore
 import ApusEngine
+import ApusTestSupport
 import Testing
 
 @testable import ApusONNX
@@ -7,7 +8,7 @@ import Testing
 /// What becomes of a file's graph, functions and types.
 @Suite struct ModelReadingTests {
     private func read(
-        _ model: Message, _ options: ONNXModel.Options = ONNXModel.Options()
+        _ model: ProtoMessage, _ options: ONNXModel.Options = ONNXModel.Options()
     ) throws -> ONNXModel {
         try ONNXModel.read(bytes: model.bytes, name: "test.onnx", options: options)
     }
@@ -45,14 +46,14 @@ import Testing
     @Test func constantNodesAreInitializers() throws {
         let constant = Proto.node(
             "Constant", [], ["w"], attributes: [Proto.attribute("value_ints", ints: [3, -4])])
-        let graph = Proto.graph(nodes: [constant], outputs: [Message().text(1, "w")])
+        let graph = Proto.graph(nodes: [constant], outputs: [ProtoMessage().text(1, "w")])
         let read = try read(Proto.model(graph)).graph
         #expect(read.nodes.isEmpty)
         #expect(read.initializers["w"]?.elements(as: Int64.self) == [3, -4])
     }
 
     @Test func theOldestFilesHaveNoAttributeTypes() throws {
-        let attribute = Message().text(1, "axes").ints(8, [0])
+        let attribute = ProtoMessage().text(1, "axes").ints(8, [0])
         let graph = Proto.graph(
             nodes: [Proto.node("Squeeze", ["x"], ["y"], attributes: [attribute])],
             inputs: [Proto.value("x", 1, ["1", "2"])], outputs: [Proto.value("y", 1, ["2"])])
@@ -68,7 +69,7 @@ import Testing
 
     // MARK: Functions
 
-    private var scaled: Message {
+    private var scaled: ProtoMessage {
         Proto.function(
             "Scaled", domain: "own", inputs: ["a", "b"], outputs: ["c"],
             nodes: [
@@ -148,7 +149,7 @@ import Testing
 
     /// What is kept per constant goes by name, so branches must not share one.
     @Test func branchesWithTheSameNamesAreKeptApart() throws {
-        func branch(_ value: UInt8) -> Message {
+        func branch(_ value: UInt8) -> ProtoMessage {
             Proto.graph(
                 nodes: [Proto.node("Add", ["x", "w"], ["o"])],
                 initializers: [Proto.tensor("w", .uint8, [1], raw: [value])],
@@ -181,7 +182,7 @@ import Testing
 
     // MARK: ZipMap
 
-    private var zipMap: Message {
+    private var zipMap: ProtoMessage {
         Proto.model(
             Proto.graph(
                 nodes: [
@@ -191,7 +192,8 @@ import Testing
                         attributes: [
                             Proto.attribute("classlabels_strings", strings: ["cat", "dog"])
                         ]),
-                ], inputs: [Proto.value("x", 1, ["batch", "2"])], outputs: [Message().text(1, "y")]
+                ], inputs: [Proto.value("x", 1, ["batch", "2"])],
+                outputs: [ProtoMessage().text(1, "y")]
             ), opsets: [("", 17), ("ai.onnx.ml", 1)])
     }
 
@@ -211,8 +213,8 @@ import Testing
     // MARK: Refusals
 
     @Test(arguments: [
-        (Message().int(1, 8), "no graph"),
-        (Message().message(7, Proto.relu), "no IR version"),
+        (ProtoMessage().int(1, 8), "no graph"),
+        (ProtoMessage().message(7, Proto.relu), "no IR version"),
         (Proto.model(Proto.relu, irVersion: 99), "IR version 99"),
         (Proto.model(Proto.relu, opsets: []), "no operator set"),
         (Proto.model(Proto.relu, opsets: [("", 99)]), "opset 99"),
@@ -240,7 +242,7 @@ import Testing
                     nodes: [
                         Proto.node(
                             "Relu", ["x"], ["y"],
-                            attributes: [Message().text(1, "a").int(20, 5)])
+                            attributes: [ProtoMessage().text(1, "a").int(20, 5)])
                     ])), "no value"
         ),
         (
@@ -253,7 +255,7 @@ import Testing
                     ])), "in none"
         ),
     ])
-    func whatIsWrongIsSaid(_ model: Message, _ reason: String) {
+    func whatIsWrongIsSaid(_ model: ProtoMessage, _ reason: String) {
         let error = #expect(throws: ONNXError.self) { try read(model) }
         #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
         #expect(error?.message.contains("test.onnx") == true)
@@ -262,10 +264,10 @@ import Testing
     @Test func cyclesAndMissingValuesAreTheEnginesToRefuse() throws {
         let cycle = Proto.graph(
             nodes: [Proto.node("Relu", ["b"], ["a"]), Proto.node("Relu", ["a"], ["b"])],
-            outputs: [Message().text(1, "b")])
+            outputs: [ProtoMessage().text(1, "b")])
         #expect(throws: EngineError.self) { try EngineModel(read(Proto.model(cycle)).graph) }
         let missing = Proto.graph(
-            nodes: [Proto.node("Relu", ["b"], ["a"])], outputs: [Message().text(1, "a")])
+            nodes: [Proto.node("Relu", ["b"], ["a"])], outputs: [ProtoMessage().text(1, "a")])
         #expect(throws: EngineError.self) { try EngineModel(read(Proto.model(missing)).graph) }
     }
 }

@@ -2,13 +2,14 @@ import ApusCore
 import ApusEngine
 import FoundationEssentials
 import Glibc
+import ApusTestSupport
 import Testing
 
 @testable import ApusONNX
 
 /// Tensors of every data type, raw and typed, inside and outside the file.
 @Suite struct TensorReadingTests {
-    private func read(_ tensor: Message) throws -> Tensor {
+    private func read(_ tensor: ProtoMessage) throws -> Tensor {
         let model = try ONNXModel.read(bytes: Proto.holding(tensor), name: "test")
         return try #require(model.graph.initializers["w"])
     }
@@ -118,9 +119,9 @@ import Testing
     @Test func sparseTensorsBecomeDense() throws {
         let values = Proto.tensor("w", .uint8, [2], raw: [5, 7])
         let places = littleEndian([Int64(1), 5])
-        let sparse = Message().message(1, values)
+        let sparse = ProtoMessage().message(1, values)
             .message(2, Proto.tensor("", .int64, [2], raw: places)).ints(3, [2, 3])
-        let graph = Proto.graph(nodes: [], outputs: [Message().text(1, "w")], sparse: [sparse])
+        let graph = Proto.graph(nodes: [], outputs: [ProtoMessage().text(1, "w")], sparse: [sparse])
         let model = try ONNXModel.read(bytes: Proto.model(graph).bytes, name: "test")
         let tensor = try #require(model.graph.initializers["w"])
         #expect(tensor.shape == [2, 3])
@@ -144,13 +145,13 @@ import Testing
         Proto.header("w", .int8, [1 << 50]).data(5, [1]),
         Proto.header("w", .int64, [1]).data(7, [0x80]),
     ])
-    func dataThatDoNotFitTheShapeAreRefused(_ tensor: Message) {
+    func dataThatDoNotFitTheShapeAreRefused(_ tensor: ProtoMessage) {
         let error = #expect(throws: ONNXError.self) { try read(tensor) }
         #expect(error?.message.isEmpty == false)
     }
 
     @Test func anUnknownDataTypeIsNamed() {
-        let tensor = Message().ints(1, [1]).int(2, 27).text(8, "w").data(9, [0])
+        let tensor = ProtoMessage().ints(1, [1]).int(2, 27).text(8, "w").data(9, [0])
         let error = #expect(throws: ONNXError.self) { try read(tensor) }
         #expect(error?.kind == .unsupported)
         #expect(error?.message.contains("data type 27") == true)
@@ -158,9 +159,9 @@ import Testing
 
     @Test func sparseTensorsMustNotClaimMoreThanTheyHold() {
         let values = Proto.tensor("w", .uint8, [0], raw: [])
-        let sparse = Message().message(1, values)
+        let sparse = ProtoMessage().message(1, values)
             .message(2, Proto.tensor("", .int64, [0], raw: [])).ints(3, [1 << 20, 1 << 20])
-        let graph = Proto.graph(nodes: [], outputs: [Message().text(1, "w")], sparse: [sparse])
+        let graph = Proto.graph(nodes: [], outputs: [ProtoMessage().text(1, "w")], sparse: [sparse])
         let error = #expect(throws: ONNXError.self) {
             try ONNXModel.read(bytes: Proto.model(graph).bytes, name: "test")
         }

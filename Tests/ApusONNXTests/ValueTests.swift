@@ -1,5 +1,6 @@
 import ApusCore
 import ApusEngine
+import ApusTestSupport
 import Testing
 
 @testable import ApusONNX

@@ -12,6 +12,10 @@ struct RunInputs {
     let dimensions: [String: Int]
 
     func tensors() throws -> [Tensor] {
+        guard batchSize == 1 || graph.inputs.contains(where: { $0.shape?.first == -1 }) else {
+            throw TextFile.Failure(
+                description: "the model's batch is fixed, so it does not run on \(batchSize) rows")
+        }
         let parent = modelPath.lastIndex(of: "/").map { String(modelPath[..<$0]) } ?? "."
         let stored = try GoldenCase.values(graph.inputs, "input", parent + "/test_data_set_0")
         var random = RandomNumbers(state: 7)

@@ -1,0 +1,107 @@
+import ApusConfiguration
+import ApusCore
+import ApusTestSupport
+import Testing
+
+@testable import apus
+
+/// A bundle on disk on its way to what is served.
+@Suite struct ModelAssemblyTests {
+    private let scratch: ScratchDirectory
+    private let assembly: ModelAssembly
+
+    init() throws {
+        scratch = try ScratchDirectory()
+        assembly = try ModelAssembly(Settings().engine, defaultMaxBatchSize: 8)
+    }
+
+    private func assemble(
+        _ model: ProtoMessage, _ configuration: ModelConfiguration? = nil
+    ) throws -> AssembledModel {
+        let path = try scratch.write("model.onnx", model.bytes)
+        return try assembly.assemble(
+            BundleFiles(
+                modelDirectory: scratch.path, versionDirectory: scratch.path, modelFile: path),
+            configuration ?? ModelConfiguration(name: "m"), threadCountMax: 1)
+    }
+
+    /// Writes `test_data_set_0` for the model `y = Relu(x)` over four floats.
+    private func writeGoldenCase(output: [Float]) throws {
+        func tensor(_ values: [Float]) -> [UInt8] {
+            Proto.tensor("", .float, [1, 4], raw: littleEndian(values)).bytes
+        }
+        try scratch.write("test_data_set_0/input_0.pb", tensor([-1, 2, -3, 4]))
+        try scratch.write("test_data_set_0/output_0.pb", tensor(output))
+    }
+
+    @Test func aBatchableModelGetsTheDefaultBatchSize() throws {
+        let assembled = try assemble(Proto.model(Proto.relu))
+        #expect(assembled.configuration.maxBatchSize == 8)
+        #expect(assembled.configuration.inputs.map(\.dims) == [[4]])
+        #expect(assembled.model.signature.outputs.map(\.shape) == [[-1, 4]])
+    }
+
+    @Test func theAssembledModelRuns() throws {
+        let model = try assemble(Proto.model(Proto.relu)).model
+        let input = try Tensor(.float, [1, 4], [-1, 2, -3, 4] as [Float])
+        let outputs = try model.makeInstance().run([input], threadCountMax: 1, cancellation: nil)
+        #expect(outputs.first?.elements(as: Float.self) == [0, 2, 0, 4])
+    }
+
+    @Test func aGoldenCaseThatPassesIsFine() throws {
+        try writeGoldenCase(output: [0, 2, 0, 4])
+        _ = try assemble(Proto.model(Proto.relu))
+    }
+
+    @Test func aGoldenCaseThatDiffersKeepsTheModelFromServing() throws {
+        try writeGoldenCase(output: [0, 2, 0, 5])
+        let error = #expect(throws: AssemblyError.self) { try assemble(Proto.model(Proto.relu)) }
+        #expect(error?.message.contains("output \"y\" [3] is 4.0, expected 5.0") == true)
+    }
+
+    @Test func aConfigurationThatContradictsTheModelIsRefused() {
+        var configuration = ModelConfiguration(name: "m")
+        configuration.inputs = [.init(name: "z", dataType: .float, dims: [4])]
+        let error = #expect(throws: AssemblyError.self) {
+            try assemble(Proto.model(Proto.relu), configuration)
+        }
+        #expect(error?.message.contains("\"z\" is not in the model") == true)
+    }
+
+    @Test func onlyTensorsAreServed() {
+        let sequence = ProtoMessage().text(1, "x").message(
+            2,
+            ProtoMessage().message(
+                4,
+                ProtoMessage().message(1, ProtoMessage().message(1, ProtoMessage().int(1, 1)))))
+        let graph = Proto.graph(nodes: [], inputs: [sequence], outputs: [sequence])
+        let error = #expect(throws: AssemblyError.self) { try assemble(Proto.model(graph)) }
+        #expect(error?.message.contains("only tensors are served") == true)
+    }
+
+    @Test func aModelOverTheMemoryLimitIsRefused() throws {
+        var engine = Settings().engine
+        engine.memoryLimit = 1000
+        let assembly = try ModelAssembly(engine, defaultMaxBatchSize: 8)
+        let graph = Proto.graph(
+            nodes: [Proto.node("Add", ["x", "w"], ["y"])],
+            initializers: [
+                Proto.tensor("w", .float, [1000], raw: [UInt8](repeating: 0, count: 4000))
+            ], inputs: [Proto.value("x", 1, ["1000"])], outputs: [Proto.value("y", 1, ["1000"])])
+        let path = try scratch.write("model.onnx", Proto.model(graph).bytes)
+        let files = BundleFiles(
+            modelDirectory: scratch.path, versionDirectory: scratch.path, modelFile: path)
+        #expect(throws: AssemblyError.memory(byteCount: 4000, byteCountMax: 1000)) {
+            try assembly.assemble(files, ModelConfiguration(name: "m"), threadCountMax: 1)
+        }
+    }
+
+    @Test func namesInTheEngineSectionAreChecked() {
+        var engine = Settings().engine
+        engine.isa = "z80"
+        #expect(throws: AssemblyError.self) { try engine.makeOptions() }
+        engine = Settings().engine
+        engine.gemmProvider = "abacus"
+        #expect(throws: AssemblyError.self) { try engine.makeOptions() }
+    }
+}
