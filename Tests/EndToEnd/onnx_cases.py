@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = ROOT / "Tests" / "Golden" / "onnx-node" / "expected-failures.txt"
 REQUIREMENTS = ROOT / "Tests" / "Tools" / "requirements-test.txt"
 DUMPER = ROOT / "Tests" / "Tools" / "dump_onnx_cases.py"
+# Their outputs are drawn at random: whether they equal the recorded ones is chance.
+RANDOM = "node/test_bernoulli"
 HEADER = """\
 # Official ONNX backend cases that do not pass yet, with what apus check says about them.
 # Written by Tests/EndToEnd/onnx_cases.py --update; the difference is for review.
@@ -84,12 +86,13 @@ def main():
         EXPECTED.write_text(HEADER + "".join(lines))
         return
     expected = read_expected()
-    problems = [f"{case}: {why}" for case, why in failed.items() if case not in expected]
+    problems = [f"{case}: {why}" for case, why in failed.items()
+                if case not in expected and not case.startswith(RANDOM)]
     known = {case for _, case, _ in results}
     problems += [
         f"{case} passes now: take it off {EXPECTED.name}"
         for case in expected
-        if case in known and case not in failed
+        if case in known and case not in failed and not case.startswith(RANDOM)
     ]
     for problem in problems:
         print(f"FAIL {problem}")
