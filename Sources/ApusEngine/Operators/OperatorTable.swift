@@ -17,8 +17,10 @@ public enum OperatorTable {
 
     /// All rows, by family.
     public static let rows: [Row] =
-        elementwiseRows + denseRows + shapeRows + indexingRows
-        + reductionRows + sortingRows + generatorRows
+        elementwiseRows + denseRows + convolutionRows + poolingRows + normalizationRows
+        + attentionRows + recurrentRows + imageRows + quantizationRows + lossRows
+        + shapeRows + indexingRows + reductionRows + sortingRows + generatorRows
+        + controlFlowRows + sequenceRows + textRows + machineLearningRows
 
     private static let byName: [String: Row] = {
         var result: [String: Row] = [:]
