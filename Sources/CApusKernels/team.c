@@ -98,7 +98,36 @@ static void barrier(team_job *job) {
     }
 }
 
-static void walk(team_job *job, int32_t index) {
+/// Sets the calling thread's treatment of denormals for one run; `restore_floating_point` undoes it.
+static uint64_t begin_floating_point(bool flushes_denormals) {
+#if defined(__x86_64__)
+    uint32_t before = __builtin_ia32_stmxcsr();
+    // FTZ is bit 15, DAZ bit 6.
+    if (flushes_denormals) __builtin_ia32_ldmxcsr(before | 0x8040);
+    return before;
+#elif defined(__aarch64__)
+    uint64_t before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    // FZ is bit 24.
+    if (flushes_denormals) __asm__ volatile("msr fpcr, %0" : : "r"(before | (1u << 24)));
+    return before;
+#else
+    (void)flushes_denormals;
+    return 0;
+#endif
+}
+
+static void restore_floating_point(uint64_t before) {
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr((uint32_t)before);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(before));
+#else
+    (void)before;
+#endif
+}
+
+static void walk_steps(team_job *job, int32_t index) {
     const apus_plan_run *plan = job->plan;
     apus_thread thread = {
         .index = index,
@@ -133,6 +162,12 @@ static void walk(team_job *job, int32_t index) {
             before = after;
         }
     }
+}
+
+static void walk(team_job *job, int32_t index) {
+    uint64_t before = begin_floating_point(job->plan->flushes_denormals);
+    walk_steps(job, index);
+    restore_floating_point(before);
 }
 
 static void *help(void *argument) {

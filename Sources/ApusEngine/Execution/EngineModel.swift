@@ -7,6 +7,8 @@ public struct EngineOptions: Sendable {
     public var denseProvider = DenseProvider.apus
     /// Largest tensor and largest arena of one plan, in bytes.
     public var memoryByteCountMax = 8 << 30
+    /// Whether denormal numbers count as zero: faster where they occur, no longer exact to ONNX.
+    public var flushesDenormals = false
 
     public init() {}
 }
@@ -118,6 +120,12 @@ public final class EngineInstance: ExecutableInstance {
                 "input \"\(input.name)\" has shape \(tensor.shape), expected \(shape)")
         }
     }
+}
+
+/// The OpenBLAS that is linked.
+public enum BLASLibrary {
+    /// The processor core that it computes for, e.g. `SkylakeX`.
+    public static var coreName: String { String(cString: apus_blas_core_name()) }
 }
 
 /// Starts the helper threads of all engines; `count` computing threads, callers included.

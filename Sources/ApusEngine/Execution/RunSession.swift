@@ -10,6 +10,7 @@ public final class RunSession: @unchecked Sendable {
     let kernels: Kernels
     let denseProvider: DenseProvider
     let memoryByteCountMax: Int
+    private let flushesDenormals: Bool
     var threadCountMax = 1
     var cancellation: CancellationFlag?
     /// If not nil: receives the nanoseconds of each step of the outermost plan.
@@ -25,6 +26,7 @@ public final class RunSession: @unchecked Sendable {
         self.kernels = options.kernels
         self.denseProvider = options.denseProvider
         self.memoryByteCountMax = options.memoryByteCountMax
+        self.flushesDenormals = options.flushesDenormals
     }
 
     var services: PlanServices {
@@ -96,6 +98,7 @@ public final class RunSession: @unchecked Sendable {
             run.scratch_stride = stride
             run.thread_count_max = Int32(clamping: threads)
             run.run = Unmanaged.passUnretained(failure).toOpaque()
+            run.flushes_denormals = flushesDenormals
             return withExtendedLifetime((inputs, outputs, cancellation)) {
                 withTimes { times in
                     run.step_nanoseconds = times

@@ -40,6 +40,8 @@ typedef struct {
     void *cancellation;
     /// If not null: receives each step's nanoseconds, seen by thread 0.
     uint64_t *step_nanoseconds;
+    /// Denormal inputs and results of the steps count as zero, on every thread of this run.
+    bool flushes_denormals;
 } apus_plan_run;
 
 /// Starts helper threads until there are `count`. They spin shortly for work, then sleep. Safe to

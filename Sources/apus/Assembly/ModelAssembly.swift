@@ -2,6 +2,7 @@ import ApusConfiguration
 import ApusCore
 import ApusEngine
 import ApusONNX
+import ApusScheduler
 
 /// A bundle as it is served, before a scheduler is put in front of it.
 struct AssembledModel {
@@ -122,7 +123,12 @@ extension EngineSection {
                 reason: "engine.gemm_provider is \"\(gemmProvider)\", "
                     + "expected auto, openblas or apus")
         }
-        if memoryLimit > 0 { options.memoryByteCountMax = memoryLimit }
+        options.flushesDenormals = flushDenormals
+        if memoryLimit > 0 {
+            options.memoryByteCountMax = memoryLimit
+        } else if let limit = CgroupLimits.detect().memoryByteCount {
+            options.memoryByteCountMax = Int(clamping: limit)
+        }
         return options
     }
 }

@@ -1,2 +1,0 @@
-#include "placeholder.h"
-typedef int placeholder;
