@@ -79,14 +79,18 @@ public final class EngineInstance: ExecutableInstance {
             throw .invalidInput(
                 "\(inputs.count) inputs were given, the model has \(expected.count)")
         }
-        for (specification, value) in zip(expected, inputs) {
-            guard let value else { continue }
-            try Self.check(value, specification)
+        var given = inputs
+        for (index, specification) in expected.enumerated() {
+            if let value = inputs[index] {
+                try Self.check(value, specification)
+            } else if case .optional(let element) = specification.type {
+                given[index] = .optional(nil, element: element)
+            }
         }
         session.threadCountMax = threadCountMax
         session.cancellation = cancellation
         defer { session.cancellation = nil }
-        return try ProgramRunner.run(model.program, inputs, session)
+        return try ProgramRunner.run(model.program, given, session)
     }
 
     /// Runs once and says what each step took.

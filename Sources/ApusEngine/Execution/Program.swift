@@ -36,7 +36,7 @@ public final class Program: Sendable {
             }
         }
         for node in try Self.sorted(graph.nodes, known: known, made: made) {
-            let op = try OperatorTable.makeOperator(NodeReader(node), depth: depth)
+            let op = try OperatorTable.makeOperator(NodeReader(node, depth: depth))
             var captures: [String] = []
             if let control = op as? any ControlFlowOperator {
                 for name in control.bodies.flatMap(\.captures) where !captures.contains(name) {
@@ -105,6 +105,16 @@ public final class Program: Sendable {
 }
 
 extension Node {
+    /// Whether an attribute is a graph.
+    var hasBodies: Bool {
+        attributes.values.contains {
+            switch $0 {
+            case .graph, .graphs: true
+            default: false
+            }
+        }
+    }
+
     /// Names that the node's sub-graphs read from outside, without looking into operators.
     func freeNamesOfBodies() -> [String] {
         var names: [String] = []

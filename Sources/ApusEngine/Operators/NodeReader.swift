@@ -3,8 +3,13 @@ public import ApusCore
 /// A node's attributes, read with their defaults. Errors name the node and the attribute.
 public struct NodeReader: Sendable {
     public let node: Node
+    /// How many graphs the node's graph lies in.
+    let depth: Int
 
-    public init(_ node: Node) { self.node = node }
+    public init(_ node: Node, depth: Int = 0) {
+        self.node = node
+        self.depth = depth
+    }
 
     public var opsetVersion: Int { node.opsetVersion }
     public var inputCount: Int { node.inputs.count }
@@ -107,6 +112,11 @@ public struct NodeReader: Sendable {
             throw wrongKind(name, "a graph")
         }
         return graph
+    }
+
+    /// A sub-graph, bound to its operators.
+    func body(_ name: String) throws(EngineError) -> Program {
+        try Program(graph(name), depth: depth + 1)
     }
 
     public func type(_ name: String) throws(EngineError) -> ValueType? {

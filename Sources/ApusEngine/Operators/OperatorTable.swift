@@ -34,7 +34,7 @@ public enum OperatorTable {
     }
 
     /// The operator of a node, bound to its attributes.
-    static func makeOperator(_ reader: NodeReader, depth: Int) throws(EngineError) -> any Operator {
+    static func makeOperator(_ reader: NodeReader) throws(EngineError) -> any Operator {
         let node = reader.node
         guard let row = byName["\(node.domain):\(node.opType)"],
             node.opsetVersion >= row.sinceVersion
@@ -42,7 +42,6 @@ public enum OperatorTable {
             throw .unsupportedOperator(
                 domain: node.domain, name: node.opType, version: node.opsetVersion)
         }
-        guard depth < 64 else { throw .invalidGraph("sub-graphs are nested over 64 deep") }
         return try row.type.init(reader)
     }
 }
