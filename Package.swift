@@ -39,7 +39,7 @@ let package = Package(
         .target(
             name: "ApusWire",
             dependencies: [
-                "ApusCore", "CApusNumbers",
+                "ApusCore", "CApusNumbers", "CZlib",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             exclude: ["Protobuf/model_config.proto"],
@@ -84,6 +84,7 @@ let package = Package(
             name: "CProtobufC", pkgConfig: "libprotobuf-c",
             providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .executableTarget(
             name: "apus",
             dependencies: [

@@ -30,6 +30,9 @@ public enum WireError: ServingError, Equatable {
     case rawRequest(reason: String)
     case classification(output: String, reason: String)
     case configuration(model: String, reason: String)
+    /// Bytes that are no stream of the coding they are said to be.
+    case compression(ContentCoding, reason: String)
+    case decompressedTooLarge(byteCountMax: Int)
     case unsupported(String)
     case outOfMemory(byteCount: Int)
 
@@ -38,7 +41,7 @@ public enum WireError: ServingError, Equatable {
     public var kind: ErrorKind {
         switch self {
         case .unsupported: .unsupported
-        case .outOfMemory: .resourceExhausted
+        case .outOfMemory, .decompressedTooLarge: .resourceExhausted
         default: .invalidArgument
         }
     }
@@ -59,6 +62,9 @@ public enum WireError: ServingError, Equatable {
         case .classification(let output, let reason):
             "output \"\(output)\" cannot be classified: \(reason)"
         case .configuration(let model, let reason): "configuration of \"\(model)\": \(reason)"
+        case .compression(let coding, let reason): "the \(coding.rawValue) stream: \(reason)"
+        case .decompressedTooLarge(let byteCountMax):
+            "decompressed, the body is larger than this server's limit of \(byteCountMax) bytes"
         case .unsupported(let what): what
         case .outOfMemory(let byteCount): "cannot allocate \(byteCount) bytes for a tensor"
         case .headerLength(let found, let bodyByteCount):
