@@ -1,3 +1,6 @@
 extension OperatorTable {
-    static let imageRows: [Row] = []
+    static let imageRows: [Row] = [
+        Row("", "Resize", 10, Resize.self),
+        Row("", "Upsample", 1, Resize.self),
+    ]
 }
