@@ -15,8 +15,15 @@ public protocol Servable: AnyObject, Sendable {
         _ request: InferenceRequest,
         completion: @escaping @Sendable (Result<InferenceResponse, any Error>) -> Void)
 
+    /// Bytes held for this version: weights mapped and packed, without instances.
+    var memoryByteCount: Int { get }
+
     /// Refuses new requests, and returns when the admitted ones have been answered.
     func drain() async
+}
+
+extension Servable {
+    public var memoryByteCount: Int { 0 }
 }
 
 /// A model that can be run: what the scheduler sees of the engine. Immutable and shared.

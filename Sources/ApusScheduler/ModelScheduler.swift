@@ -16,6 +16,7 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
     public let signature: ModelSignature
     public let configuration: ModelConfiguration
     public let labels: [String: [String]]
+    public let memoryByteCount: Int
 
     let check: RequestCheck
     let rules: QueueRules
@@ -63,6 +64,7 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
         self.signature = model.signature
         self.configuration = completed
         self.labels = labels
+        memoryByteCount = model.memoryByteCount
         self.plan = plan
         self.logger = logger
         self.clock = clock

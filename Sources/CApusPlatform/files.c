@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <unistd.h>
 
 int64_t apus_read_small_file(const char *path, char *buffer, size_t capacity) {
@@ -32,4 +34,13 @@ int64_t apus_open_descriptor_count(void) {
         if (entry->d_name[0] != '.') count += 1;
     closedir(directory);
     return count - 1;  // without the one that reads the directory
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place) {
+    (void)status, (void)kind, (void)place;
+    return remove(path);
+}
+
+int apus_remove_tree(const char *path) {
+    return nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : -1;
 }

@@ -48,6 +48,16 @@ int64_t apus_read_small_file(const char *path, char *buffer, size_t capacity);
 /// Number of open file descriptors of this process, or -1 without /proc.
 int64_t apus_open_descriptor_count(void);
 
+/// Removes a directory and all below it, links themselves instead of what they lead to. Returns 0, or
+/// -1 if something could not be removed.
+int apus_remove_tree(const char *path);
+
+/// SHA-256 of a file (FIPS 180-4), read in pieces. Returns 0, or -1 if it cannot be read.
+int apus_sha256_file(const char *path, uint8_t digest[32]);
+
+/// SHA-256 of `count` bytes.
+void apus_sha256(const void *bytes, size_t count, uint8_t digest[32]);
+
 #ifdef __cplusplus
 }
 #endif

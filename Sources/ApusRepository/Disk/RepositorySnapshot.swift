@@ -1,0 +1,67 @@
+import ApusCore
+
+/// What one look at the disk found.
+struct RepositorySnapshot: Sendable {
+    /// By name. Of a look at some models only: those of them that exist.
+    var models: [String: FoundModel] = [:]
+    /// Repositories that could not be listed, by path, with the reason.
+    var unreadable: [String: String] = [:]
+    /// Names that no model can have, by path, with the reason.
+    var refusedNames: [String: String] = [:]
+}
+
+/// A model on disk.
+struct FoundModel: Sendable {
+    let name: ModelName
+    /// Index of the repository it is in.
+    let root: Int
+    /// `<repository>/<model>`, or the file of a single-file model.
+    let path: String
+    let isSingleFile: Bool
+    /// What is wrong with the model as a whole.
+    var problem: String?
+    /// Files beside the version directories: configuration, labels.
+    var files = DiskReader.Tree()
+    var configuration: ModelConfiguration
+    var versions: [ModelVersion: FoundVersion] = [:]
+
+    init(name: ModelName, root: Int, path: String, isSingleFile: Bool) {
+        self.name = name
+        self.root = root
+        self.path = path
+        self.isSingleFile = isSingleFile
+        configuration = ModelConfiguration(name: name.text)
+    }
+}
+
+/// A version on disk.
+struct FoundVersion: Sendable {
+    /// `<model>/<version>`, or the file of a single-file model.
+    let path: String
+    var problem: String?
+    var files = DiskReader.Tree()
+
+    init(path: String) { self.path = path }
+
+    var hasManifest: Bool { files.signature.entry(Manifest.fileName) != nil }
+}
+
+/// Which models a look is at.
+enum ScanScope: Sendable, Equatable {
+    case everything
+    case models(Set<String>)
+
+    func union(_ other: ScanScope?) -> ScanScope {
+        guard case .models(let names) = self, case .models(let more)? = other else {
+            return other == nil ? self : .everything
+        }
+        return .models(names.union(more))
+    }
+
+    func includes(_ name: String) -> Bool {
+        switch self {
+        case .everything: true
+        case .models(let names): names.contains(name)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+import ApusCore
+
+extension ModelRepository {
+    public func load(
+        _ name: String, options: ModelLoadOptions
+    ) async throws(RepositoryError) {
+        let modelName = try checkControl(name)
+        guard
+            options.configurationJSON == nil && options.files.isEmpty
+                || settings.allowsModelUpload
+        else { throw .loadFailed(name: name, reasons: ["allow_model_upload is off"]) }
+        if !turns.take(name) {
+            await withCheckedContinuation { turns.wait(name, $0) }
+        }
+        defer { turns.pass(name)?.resume() }
+        guard phase == .starting || phase == .serving else { throw .stopping }
+        let loadOverride = try await makeOverride(modelName, options)
+        guard phase == .starting || phase == .serving else { throw .stopping }
+        begin(modelName, loadOverride)
+        await rescan(.models([name]))
+        // The look at the disk may have ended it, or nobody looks any more.
+        reconcile(name)
+        publish()
+        let outcome = await outcome(of: name)
+        publish()
+        try outcome.get()
+    }
+
+    public func unload(_ name: String) async throws(RepositoryError) {
+        _ = try checkControl(name)
+        guard models[name] != nil else { return }
+        models[name]?.isWanted = false
+        models[name]?.isExpected = false
+        cancelCandidates(of: name)
+        finishOperation(
+            of: name, .failure(.loadFailed(name: name, reasons: ["it was unloaded meanwhile"])))
+        if models[name]?.loadOverride != nil {
+            models[name]?.loadOverride = nil
+            models[name]?.firstScan = scans.nextNumber
+        }
+        reconcile(name)
+        publish()
+        scans.request(.models([name]))
+        beginScan()
+    }
+
+    private func checkControl(_ name: String) throws(RepositoryError) -> ModelName {
+        guard phase == .starting || phase == .serving else { throw .stopping }
+        guard settings.controlMode != .none else { throw .explicitControlRequired }
+        do {
+            return try ModelName(name)
+        } catch {
+            throw .modelNotFound(name: name)
+        }
+    }
+
+    /// What the call brings with it; nil if nothing.
+    private func makeOverride(
+        _ name: ModelName, _ options: ModelLoadOptions
+    ) async throws(RepositoryError) -> LoadOverride? {
+        guard let json = options.configurationJSON else {
+            guard options.files.isEmpty else {
+                throw .loadFailed(name: name.text, reasons: ["files need a configuration"])
+            }
+            return nil
+        }
+        // The same configuration again changes nothing.
+        if options.files.isEmpty, let former = models[name.text]?.loadOverride,
+            former.configurationJSON == json, former.staging == nil
+        {
+            return former
+        }
+        let configuration: ModelConfiguration
+        do {
+            configuration = try loader.configuration(json: json, name: name)
+        } catch {
+            throw .loadFailed(name: name.text, reasons: ["\(error)"])
+        }
+        var staging: StagingDirectory?
+        if !options.files.isEmpty { staging = try await stage(options.files, name) }
+        return LoadOverride(
+            number: nextNumber(), configurationJSON: json, configuration: configuration,
+            staging: staging)
+    }
+
+    private func stage(
+        _ files: [String: [UInt8]], _ name: ModelName
+    ) async throws(RepositoryError) -> StagingDirectory {
+        guard let scanner else { throw .stopping }
+        let parent = settings.stagingDirectory
+        let result: Result<StagingDirectory, DiskReader.Problem> = await scanner.run {
+            do throws(DiskReader.Problem) {
+                return .success(try StagingDirectory(files: files, in: parent))
+            } catch {
+                return .failure(error)
+            }
+        }
+        switch result {
+        case .success(let staging): return staging
+        case .failure(.unusable(let reason)):
+            throw .loadFailed(name: name.text, reasons: [reason])
+        case .failure(.missing):
+            throw .loadFailed(name: name.text, reasons: ["\(parent) is missing"])
+        }
+    }
+
+    // MARK: The operation
+
+    private func begin(_ name: ModelName, _ loadOverride: LoadOverride?) {
+        var model =
+            models[name.text] ?? ModelRecord(name: name, isWanted: false, isExpected: false)
+        model.operation = LoadOperation(
+            formerOverride: model.loadOverride, wasWanted: model.isWanted)
+        model.isWanted = true
+        model.loadOverride = loadOverride
+        model.firstScan = scans.nextNumber
+        for version in model.versions.keys {
+            // Whoever asks gets another try.
+            model.versions[version]?.failure = nil
+        }
+        models[name.text] = model
+    }
+
+    private func outcome(of name: String) async -> LoadOperation.Outcome {
+        guard models[name]?.operation != nil else { return .failure(.stopping) }
+        if let outcome = models[name]?.operation?.outcome {
+            models[name]?.operation = nil
+            reconcile(name)
+            return outcome
+        }
+        return await withCheckedContinuation { models[name]?.operation?.continuation = $0 }
+    }
+
+    /// Ends a load call whose versions have all been tried.
+    func endOperationIfDone(of name: String) {
+        guard let model = models[name], let operation = model.operation, operation.isObserved,
+            operation.outcome == nil, !model.isBusy
+        else { return }
+        var reasons = operation.reasons
+        if reasons.isEmpty, !model.hasReady {
+            guard let found = model.found else {
+                revert(name, operation)
+                finishOperation(of: name, .failure(.modelNotFound(name: name)))
+                return
+            }
+            reasons = [model.problem ?? "\(found.path) has no version that version_policy selects"]
+        }
+        guard reasons.isEmpty else {
+            revert(name, operation)
+            finishOperation(of: name, .failure(.loadFailed(name: name, reasons: reasons)))
+            return
+        }
+        finishOperation(of: name, .success(()))
+    }
+
+    /// After a load that failed everything is as before; the next look at the disk says what that
+    /// is.
+    private func revert(_ name: String, _ operation: LoadOperation) {
+        guard var model = models[name] else { return }
+        model.isWanted = operation.wasWanted || model.hasReady
+        if model.loadOverride?.number != operation.formerOverride?.number {
+            model.loadOverride = operation.formerOverride
+            model.firstScan = scans.nextNumber
+            scans.request(.models([name]))
+        }
+        models[name] = model
+    }
+
+    /// Resumes who waits for a load call, or keeps the outcome until somebody does.
+    func finishOperation(of name: String, _ outcome: LoadOperation.Outcome) {
+        guard let operation = models[name]?.operation, operation.outcome == nil else { return }
+        guard let continuation = operation.continuation else {
+            models[name]?.operation?.outcome = outcome
+            return
+        }
+        models[name]?.operation = nil
+        continuation.resume(returning: outcome)
+    }
+}

@@ -1,0 +1,45 @@
+/// How the repository behaves; the program makes it from the configuration.
+public struct RepositorySettings: Sendable {
+    /// When models are loaded and unloaded.
+    public enum ControlMode: String, Sendable, Hashable {
+        /// Everything is loaded at start and every settled change on disk is followed.
+        case watch
+        /// The same by rescans alone, without inotify.
+        case poll
+        /// Only `startupModels`, then load and unload calls.
+        case explicit
+        /// Everything is loaded at start; later changes are ignored.
+        case none
+
+        /// Whether changes on disk are followed.
+        var isFollowing: Bool { self == .watch || self == .poll }
+    }
+
+    /// Directories with models.
+    public var paths: [String]
+    public var controlMode = ControlMode.watch
+    /// Models to load at start in explicit mode; `*` = all.
+    public var startupModels: [String] = []
+    /// How long files must be unchanged before they are read.
+    public var quietPeriod = Duration.milliseconds(500)
+    /// Time between two looks at everything.
+    public var rescanInterval = Duration.seconds(15)
+    /// Versions that load at the same time; below 1 counts as 1.
+    public var loadConcurrency = 1
+    /// Whether load calls may bring a configuration and files with them.
+    public var allowsModelUpload = true
+    /// Where files that come with load calls are kept, each model's in a private directory.
+    public var stagingDirectory = "/tmp"
+
+    public init(paths: [String]) { self.paths = paths }
+}
+
+extension Duration {
+    /// Clamped to what 64 bits hold; 0 if negative.
+    var nanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        let (whole, isOver) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        return isOver ? .max : whole &+ UInt64(attoseconds / 1_000_000_000)
+    }
+}

@@ -1,0 +1,125 @@
+import ApusCore
+import ApusRepository
+import Glibc
+
+/// A version that answers nothing, but says whose it is and when it went.
+final class FakeServable: Servable {
+    let identity: ModelIdentity
+    let signature = ModelSignature(inputs: [], outputs: [])
+    let configuration: ModelConfiguration
+    let labels: [String: [String]] = [:]
+    let statistics = ModelStatistics()
+    /// What the model's file said.
+    let content: String
+    let memoryByteCount: Int
+    private let ballast: [UInt8]
+    private let life: Guarded<FakeLoader.Life>
+    private let drained = Guarded(false)
+
+    init(_ bundle: ModelBundle, content: String, ballast: Int, life: Guarded<FakeLoader.Life>) {
+        identity = bundle.identity
+        configuration = bundle.configuration
+        self.content = content
+        memoryByteCount = ballast
+        self.ballast = [UInt8](repeating: 1, count: ballast)
+        self.life = life
+        life.withLock { $0.alive += 1 }
+    }
+
+    deinit { life.withLock { $0.alive -= 1 } }
+
+    /// Whether it was told to refuse requests.
+    var isDrained: Bool { drained.withLock { $0 } }
+
+    func infer(
+        _ request: InferenceRequest,
+        completion: @escaping @Sendable (Result<InferenceResponse, any Error>) -> Void
+    ) {
+        completion(.success(InferenceResponse(identity: identity, id: request.id, outputs: [])))
+    }
+
+    func drain() async {
+        drained.withLock { $0 = true }
+        life.withLock { $0.drained += 1 }
+    }
+}
+
+/// Loads model files that are texts: `ok …` loads, `fail: why` fails, `slow: milliseconds` takes its
+/// time; anything without `end` as its last word counts as cut off.
+final class FakeLoader: ModelLoader {
+    struct Life: Sendable {
+        var alive = 0
+        var drained = 0
+        var loads: [String] = []
+        var running = 0
+        var runningMax = 0
+        var cutOff = 0
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    let life = Guarded(Life())
+    let ballast: Int
+
+    init(ballast: Int = 0) { self.ballast = ballast }
+
+    var loads: [String] { life.withLock { $0.loads } }
+    var alive: Int { life.withLock { $0.alive } }
+
+    func configuration(text: String, name: ModelName) throws -> ModelConfiguration {
+        try configuration(json: text, name: name)
+    }
+
+    func configuration(yaml: String, name: ModelName) throws -> ModelConfiguration {
+        try configuration(json: yaml, name: name)
+    }
+
+    /// Words: `latest N`, `all`, `specific N …`, `batch N`; anything else is an error.
+    func configuration(json: String, name: ModelName) throws -> ModelConfiguration {
+        var configuration = ModelConfiguration(name: name.text)
+        for line in json.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            let numbers = words.dropFirst().compactMap { Int64($0) }
+            switch words.first {
+            case "latest":
+                configuration.versionPolicy = .latest(count: Int(numbers.first ?? 1))
+            case "all": configuration.versionPolicy = .all
+            case "specific":
+                configuration.versionPolicy = .specific(
+                    numbers.compactMap { ModelVersion(number: $0) })
+            case "batch": configuration.maxBatchSize = Int(numbers.first ?? 0)
+            default: throw Failure(description: "unknown field \"\(line)\"")
+            }
+        }
+        return configuration
+    }
+
+    func load(
+        _ bundle: ModelBundle, progress: @Sendable (LoadStage) -> Void
+    ) throws -> any Servable {
+        life.withLock { life in
+            life.loads.append(bundle.identity.description)
+            life.running += 1
+            life.runningMax = max(life.runningMax, life.running)
+        }
+        defer { life.withLock { $0.running -= 1 } }
+        progress(.loading)
+        guard let text = Files.read(bundle.modelFile) else {
+            throw Failure(description: "\(bundle.modelFile) cannot be read")
+        }
+        let words = text.split(separator: " ").map(String.init)
+        if words.first == "slow:" { usleep(UInt32(words[1]).map { $0 * 1_000 } ?? 0) }
+        guard words.last == "end" else {
+            life.withLock { $0.cutOff += 1 }
+            throw Failure(description: "\(bundle.modelFile) is cut off")
+        }
+        progress(.validating)
+        if words.first == "fail:" {
+            throw Failure(description: words.dropFirst().joined(separator: " "))
+        }
+        progress(.warming)
+        return FakeServable(bundle, content: text, ballast: ballast, life: life)
+    }
+}
