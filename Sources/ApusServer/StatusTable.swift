@@ -110,7 +110,7 @@ enum HTTPProblem: Error, Equatable {
         case .unknownVersion: "expected HTTP/1.1 or HTTP/1.0"
         case .unknownExpectation: "expected no other expectation than 100-continue"
         case .unknownContentEncoding(let found):
-            "Content-Encoding \"\(found)\" is not offered: send the body as it is"
+            "Content-Encoding \"\(found)\" is not offered, expected \"gzip\", \"deflate\" or \"identity\""
         case .unknownTransferEncoding(let found):
             "Transfer-Encoding \"\(found)\" is not offered, expected \"chunked\""
         case .bodyMemoryExhausted: "the bodies of other requests take all memory for bodies"
@@ -121,7 +121,7 @@ enum HTTPProblem: Error, Equatable {
     var headers: [(name: String, value: String)] {
         switch self {
         case .methodNotAllowed(let allowed): [("Allow", allowed)]
-        case .unknownContentEncoding: [("Accept-Encoding", "identity")]
+        case .unknownContentEncoding: [("Accept-Encoding", "gzip, deflate")]
         case .bodyMemoryExhausted: [("Retry-After", "1")]
         default: []
         }

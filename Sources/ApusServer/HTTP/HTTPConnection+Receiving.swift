@@ -98,6 +98,15 @@ extension HTTPConnection {
             sendCompleted()
             return
         }
+        if let coding = exchange.head.bodyCoding, route.endpoint.method == .post {
+            inflate(exchange, coding) { self.answer(exchange, route) }
+        } else {
+            answer(exchange, route)
+        }
+    }
+
+    /// Has a request that has arrived answered.
+    private func answer(_ exchange: Exchange, _ route: Router.Match) {
         switch route.endpoint.answer {
         case .inference: startInference(exchange)
         case .direct(let answer):

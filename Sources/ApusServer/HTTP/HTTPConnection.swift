@@ -218,6 +218,13 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Sets the answer of an exchange and sends what can be sent now.
     func complete(_ exchange: Exchange, _ response: HTTPResponse) {
         guard phase != .closed, exchange.response == nil else { return }
+        if exchange.head.answerCoding != nil, compress(exchange, response) { return }
+        completeNow(exchange, response)
+    }
+
+    /// The same for an answer that is as it will be sent.
+    func completeNow(_ exchange: Exchange, _ response: HTTPResponse) {
+        guard phase != .closed, exchange.response == nil else { return }
         exchange.response = response
         exchange.response?.headers += exchange.head.echoedHeaders
         sendCompleted()

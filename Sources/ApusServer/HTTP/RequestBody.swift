@@ -58,6 +58,24 @@ final class RequestBody: @unchecked Sendable {
         count = needed
     }
 
+    /// Makes room and lets `write` fill some of it.
+    ///
+    /// - Parameter write: returns how many bytes it wrote, and whether nothing follows.
+    /// - Returns: whether nothing follows.
+    func appendInPlace(
+        _ write: (UnsafeMutableRawBufferPointer) throws -> (byteCount: Int, isFinished: Bool)
+    ) throws -> Bool {
+        if padding + count >= capacity {
+            try reserve(min(max(count * 2, Self.capacityMin), byteCountMax))
+        }
+        guard let memory else { return true }
+        let free = UnsafeMutableRawBufferPointer(
+            start: memory + padding + count, count: capacity - padding - count)
+        let written = try write(free)
+        count += written.byteCount
+        return written.isFinished
+    }
+
     /// Moves to memory for `byteCount` bytes.
     private func reserve(_ byteCount: Int) throws(HTTPProblem) {
         let newCapacity = padding + byteCount

@@ -1,3 +1,4 @@
+import ApusWire
 import NIOHTTP1
 
 /// What the server needs to know of a request's head, found in one pass over its headers.
@@ -12,6 +13,10 @@ struct RequestHead {
     private(set) var isChunked = false
     private(set) var expectsContinue = false
     private(set) var inferenceHeaderLength: String?
+    /// How the body is compressed.
+    private(set) var bodyCoding: ContentCoding?
+    /// How the client wants the answer compressed.
+    private(set) var answerCoding: ContentCoding?
     /// The client's own name for the request, from `X-Request-ID`: echoed, and in the access log.
     private(set) var requestID: String?
     /// What is wrong with the headers.
@@ -22,6 +27,7 @@ struct RequestHead {
         target = head.uri
         isOldVersion = head.version.minor == 0
         var hostCount = 0
+        var acceptEncoding: String?
         var isUpgrade = head.method == .CONNECT
         isKeepAlive = head.isKeepAlive
         for (name, value) in head.headers {
@@ -37,7 +43,9 @@ struct RequestHead {
                 expectsContinue = value.equals("100-continue")
                 if !expectsContinue { note(.unknownExpectation) }
             case 16 where name.equals("content-encoding"):
-                if !value.equals("identity") { note(.unknownContentEncoding(value)) }
+                noteBodyCoding(value)
+            case 15 where name.equals("accept-encoding"):
+                acceptEncoding = acceptEncoding.map { "\($0),\(value)" } ?? value
             case 12 where name.equals("x-request-id"): requestID = Self.checkedID(value)
             case 31 where name.equals("inference-header-content-length"):
                 if let inferenceHeaderLength, inferenceHeaderLength != value {
@@ -51,8 +59,24 @@ struct RequestHead {
         if hostCount != 1, !(isOldVersion && hostCount == 0) {
             note(.malformed(reason: "expected exactly one Host"))
         }
+        if let acceptEncoding { answerCoding = AcceptedCoding.chosen(from: acceptEncoding) }
         // The decoder stops behind a request that asks for an upgrade.
         if isUpgrade { isKeepAlive = false }
+    }
+
+    private mutating func noteBodyCoding(_ text: String) {
+        if text.equals("identity") { return }
+        if bodyCoding == nil {
+            if text.equals("gzip") || text.equals("x-gzip") {
+                bodyCoding = .gzip
+                return
+            }
+            if text.equals("deflate") {
+                bodyCoding = .deflate
+                return
+            }
+        }
+        note(.unknownContentEncoding(text))
     }
 
     /// The first thing that is wrong is what the client is told.

@@ -46,6 +46,17 @@ final class ServerContext: Sendable {
         return .error(error)
     }
 
+    /// Counts a request that got no further than the server.
+    func recordRefusal(_ error: any Error) {
+        let reason =
+            switch error {
+            case let problem as HTTPProblem: RefusalReason(problem)
+            case let error as any ServingError: RefusalReason(error.kind)
+            default: RefusalReason(.internal)
+            }
+        metrics.server.recordRefusal(reason)
+    }
+
     /// Says that an event loop will be called back.
     func beginWork() { workCount.wrappingAdd(1, ordering: .relaxed) }
 

@@ -1,3 +1,4 @@
+import Dispatch
 import NIOCore
 
 /// What the connections of one event loop share: a list of them, looked through for timeouts a few
@@ -6,6 +7,8 @@ import NIOCore
 /// Touched only on `eventLoop`.
 final class ServerLoop {
     let eventLoop: any EventLoop
+    /// Compresses and decompresses large bodies of this loop's connections.
+    let compressionQueue = DispatchQueue(label: "apus.compression")
     private(set) var responseWriter: HTTP1ResponseWriter
     private var connections: [HTTPConnection] = []
     private var sweep: RepeatedTask?
