@@ -24,6 +24,8 @@ public struct ServerSection: Sendable, Hashable {
     public var idleTimeout = Duration.seconds(300)
     /// Whether readiness waits for every model that should serve.
     public var strictReadiness = true
+    /// Whether clients on this machine may register shared memory.
+    public var allowSharedMemory = false
     /// Longest time for requests in flight at shutdown.
     public var exitTimeout = Duration.seconds(30)
 
@@ -81,6 +83,11 @@ public struct ServerSection: Sendable, Hashable {
             "server", "strict_readiness", \.server.strictReadiness, .boolean,
             "Readiness waits until every model that should serve does; false: it only says that "
                 + "the server is up."),
+        .init(
+            "server", "allow_shared_memory", \.server.allowSharedMemory, .boolean,
+            "Clients on this machine may register system shared memory, and have inputs read and "
+                + "outputs written there. Any client that reaches a port may then name any shared "
+                + "memory object that the daemon's user can open."),
         .init(
             "server", "exit_timeout", \.server.exitTimeout,
             .duration(.zero...(.seconds(3_600))),

@@ -43,6 +43,7 @@ enum TritonOptions {
         TritonOption("--http-thread-count", "event_loops"),
         TritonOption("--model-load-thread-count", "load_concurrency"),
         TritonOption("--http-max-input-size", "max_body_size"),
+        TritonOption("--allow-client-shm", "allow_shared_memory", isBoolean: true) { $0 },
         TritonOption("--log-verbose", "log_level") { Int($0) ?? 1 > 0 ? "debug" : nil },
         TritonOption("--log-info", "log_level", isBoolean: true) { isFalse($0) ? "warning" : nil },
         TritonOption("--log-warning", "log_level", isBoolean: true) {

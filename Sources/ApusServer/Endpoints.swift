@@ -42,5 +42,27 @@ enum Endpoints {
         .init(
             .post, "/v2/repository/{repository}/models/{model}/unload",
             .direct(RepositoryCodec.named)),
+
+        .init(.get, "/v2/systemsharedmemory/status", .direct(SharedMemoryCodec.status)),
+        .init(
+            .get, "/v2/systemsharedmemory/region/{name}/status", .direct(SharedMemoryCodec.status)),
+        .init(
+            .post, "/v2/systemsharedmemory/region/{name}/register",
+            .direct(SharedMemoryCodec.register)),
+        .init(.post, "/v2/systemsharedmemory/unregister", .direct(SharedMemoryCodec.unregister)),
+        .init(
+            .post, "/v2/systemsharedmemory/region/{name}/unregister",
+            .direct(SharedMemoryCodec.unregister)),
+        .init(.get, "/v2/cudasharedmemory/status", .direct(SharedMemoryCodec.cudaStatus)),
+        .init(
+            .get, "/v2/cudasharedmemory/region/{name}/status",
+            .direct(SharedMemoryCodec.cudaStatus)),
+        .init(
+            .post, "/v2/cudasharedmemory/region/{name}/register",
+            .direct(SharedMemoryCodec.cudaRegister)),
+        .init(.post, "/v2/cudasharedmemory/unregister", .direct(SharedMemoryCodec.cudaUnregister)),
+        .init(
+            .post, "/v2/cudasharedmemory/region/{name}/unregister",
+            .direct(SharedMemoryCodec.cudaUnregister)),
     ]
 }

@@ -30,7 +30,11 @@ public final class HTTPServer: Sendable {
         self.logger = logger
         let useCases = UseCases(
             catalogue: catalogue, metrics: metrics, serverName: configuration.serverName,
-            serverVersion: configuration.serverVersion)
+            serverVersion: configuration.serverVersion,
+            sharedMemory: SharedMemoryRegions(
+                isAllowed: configuration.allowsSharedMemory,
+                inputByteCountMax: configuration.bodyByteCountMax,
+                inputMemoryByteCountMax: configuration.bodyMemoryByteCountMax))
         server = ServerContext(
             configuration: configuration, useCases: useCases, metrics: metrics,
             accessLog: AccessLog(logger: logger, sample: configuration.accessLogSample),

@@ -50,6 +50,9 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
     public var idleTimeout = Duration.seconds(300)
     /// One in this many requests, and every error, gets an access line; 0 = none.
     public var accessLogSample = 0
+    /// Whether clients may register system shared memory, and have inputs read and outputs written
+    /// there.
+    public var allowsSharedMemory = false
     /// The name in the server's metadata.
     public var serverName = "apus"
     /// The version in the server's metadata.

@@ -33,6 +33,7 @@ public enum WireError: ServingError, Equatable {
     /// Bytes that are no stream of the coding they are said to be.
     case compression(ContentCoding, reason: String)
     case decompressedTooLarge(byteCountMax: Int)
+    case sharedMemory(SharedMemoryError)
     case unsupported(String)
     case outOfMemory(byteCount: Int)
 
@@ -42,6 +43,7 @@ public enum WireError: ServingError, Equatable {
         switch self {
         case .unsupported: .unsupported
         case .outOfMemory, .decompressedTooLarge: .resourceExhausted
+        case .sharedMemory(let error): error.kind
         default: .invalidArgument
         }
     }
@@ -65,6 +67,7 @@ public enum WireError: ServingError, Equatable {
         case .compression(let coding, let reason): "the \(coding.rawValue) stream: \(reason)"
         case .decompressedTooLarge(let byteCountMax):
             "decompressed, the body is larger than this server's limit of \(byteCountMax) bytes"
+        case .sharedMemory(let error): error.message
         case .unsupported(let what): what
         case .outOfMemory(let byteCount): "cannot allocate \(byteCount) bytes for a tensor"
         case .headerLength(let found, let bodyByteCount):
@@ -98,9 +101,11 @@ public enum WireError: ServingError, Equatable {
             "input \"\(input)\" has \(found) as element \(index) (byte \(offset)), which is outside "
                 + "the range of \(dataType.wireName ?? "\(dataType)")"
         case .noData(let input):
-            "input \"\(input)\" has no elements: give \"data\" or the parameter \"binary_data_size\""
+            "input \"\(input)\" has no elements: give \"data\", or the parameters \"binary_data_size\" or "
+                + "\"shared_memory_region\""
         case .twoSources(let input):
-            "input \"\(input)\" has both \"data\" and \"binary_data_size\", expected one of them"
+            "input \"\(input)\" has more than one of \"data\", \"binary_data_size\" and "
+                + "\"shared_memory_region\", expected one of them"
         case .binaryByteCount(let input, let found, let expected, let shape, let dataType):
             "input \"\(input)\" has \(found) bytes, expected \(expected) for "
                 + "\(dataType.wireName ?? "\(dataType)") of shape \(shape)"

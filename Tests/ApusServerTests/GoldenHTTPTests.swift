@@ -7,8 +7,8 @@ import Testing
 ///
 /// In the request, lines end with CR LF, `Host` and `Content-Length` are added where they are
 /// missing, `Inference-Header-Content-Length: *` becomes the length of the body's first line, and
-/// a body line `hex: …` stands for those bytes. A first line `server: loading` or `stopping` says
-/// how the server is. In the answer the date is left out, and bytes behind the JSON part are
+/// a body line `hex: …` stands for those bytes. A first line `server: loading`, `stopping`, `implicit`
+/// (no load calls) or `shared-memory` (allowed) says how the server is. In the answer the date is left out, and bytes behind the JSON part are
 /// printed like this, too.
 @Suite struct GoldenHTTPTests {
     @Test(arguments: try GoldenCase.all(in: "http"))
@@ -21,7 +21,11 @@ import Testing
                     isReady: false, missing: [#"model "digits": loading version 3"#]))
         }
         if script.server == "implicit" { catalogue.setFailure(.explicitControlRequired) }
-        try await withServer(catalogue, configure: { $0.bodyByteCountMax = 4096 }) { test in
+        let configure = { (configuration: inout HTTPServerConfiguration) in
+            configuration.bodyByteCountMax = 4096
+            configuration.allowsSharedMemory = script.server == "shared-memory"
+        }
+        try await withServer(catalogue, configure: configure) { test in
             if script.server == "stopping" { test.server.announceShutdown() }
             let client = try test.connect()
             try client.send(script.bytes)

@@ -188,11 +188,14 @@ import Testing
             (body("BYTES", "[1]", 4), [255, 255, 255, 255], "element 0 has length 4294967295"),
             (
                 #"{"inputs":[{"name":"x","shape":[1],"datatype":"UINT8","data":[1],"#
-                    + #""parameters":{"binary_data_size":1}}]}"#, [1], "has both \"data\" and"
+                    + #""parameters":{"binary_data_size":1}}]}"#, [1],
+                "has more than one of \"data\""
             ),
             (
                 #"{"inputs":[{"name":"x","shape":[1],"datatype":"UINT8","#
-                    + #""parameters":{"shared_memory_region":"r"}}]}"#, nil, "shared memory"
+                    + #""parameters":{"shared_memory_region":"r","shared_memory_byte_size":1}}]}"#,
+                nil,
+                "shared memory"
             ),
         ]
         for (json, binary, expected) in cases {

@@ -26,6 +26,8 @@ struct Endpoint: Sendable {
         case model
         case version
         case repository
+        /// Of something that is no model: a region of shared memory.
+        case name
     }
 
     let method: Method
@@ -42,6 +44,7 @@ struct Endpoint: Sendable {
             case "{model}": .model
             case "{version}": .version
             case "{repository}": .repository
+            case "{name}": .name
             default: .literal(Array(part.utf8))
             }
         }

@@ -34,7 +34,7 @@ final class Exchange {
     /// The request for codecs; only for exchanges with a route.
     var request: HTTPRequest {
         HTTPRequest(
-            model: route?.model, version: route?.version,
+            model: route?.model, version: route?.version, name: route?.name,
             body: body?.bytes ?? RequestBody.empty,
             inferenceHeaderLength: head.inferenceHeaderLength, cancellation: cancellation,
             receivedNanoseconds: receivedNanoseconds)

@@ -12,12 +12,13 @@ extension HTTPConnection {
         exchange.body = nil
         let servable: any Servable
         let decoded: DecodedRequest
+        let targets: [Int: SharedMemoryRegions.Target]
         do {
             servable = try server.useCases.servable(request.model ?? "", version: request.version)
-            decoded = try Self.decode(request, for: servable)
+            decoded = try decode(request, for: servable)
+            targets = try server.useCases.sharedMemoryTargets(of: decoded.format)
         } catch {
-            let kind = (error as? any ServingError)?.kind ?? .internal
-            server.metrics.server.recordRefusal(RefusalReason(kind))
+            server.recordRefusal(error)
             complete(exchange, server.answer(to: error))
             return
         }
@@ -28,7 +29,7 @@ extension HTTPConnection {
             .parse, nanoseconds: MonotonicClock.nowNanoseconds() &- arrivedNanoseconds)
         let answer = InferenceAnswer(
             connection: NIOLoopBound((self, exchange), eventLoop: loop.eventLoop),
-            servable: servable, format: decoded.format, metrics: metrics)
+            servable: servable, format: decoded.format, targets: targets, metrics: metrics)
         let eventLoop = loop.eventLoop
         let server = server
         server.beginWork()
@@ -42,7 +43,7 @@ extension HTTPConnection {
         }
     }
 
-    private static func decode(
+    private func decode(
         _ request: HTTPRequest, for servable: any Servable
     ) throws -> DecodedRequest {
         var headerByteCount: Int?
@@ -60,6 +61,7 @@ extension HTTPConnection {
         }
         return try InferenceRequestDecoder.decode(
             request.body, headerByteCount: headerByteCount,
+            sharedMemory: server.useCases.sharedMemory,
             receivedNanoseconds: request.receivedNanoseconds, cancellation: request.cancellation)
     }
 }
@@ -70,6 +72,7 @@ private struct InferenceAnswer: Sendable {
     /// Holds the version until its answer is written.
     let servable: any Servable
     let format: ResponseFormat
+    let targets: [Int: SharedMemoryRegions.Target]
     let metrics: ModelMetrics?
 
     /// On the connection's event loop.
@@ -86,6 +89,9 @@ private struct InferenceAnswer: Sendable {
         do {
             let response = try connection.server.useCases.classified(
                 try result.get(), as: format, by: servable)
+            if !targets.isEmpty {
+                try connection.server.useCases.store(response, in: targets)
+            }
             let headers = exchange.head.echoedHeaders
             connection.complete(exchange, try encoded(response, headers, connection))
         } catch {

@@ -5,6 +5,8 @@ struct HTTPRequest: Sendable {
     /// Percent-decoded; nil if the route has none.
     var model: String?
     var version: String?
+    /// Of what the route is about when that is no model; percent-decoded.
+    var name: String?
     var body: TensorBytes
     /// The value of `Inference-Header-Content-Length`.
     var inferenceHeaderLength: String?

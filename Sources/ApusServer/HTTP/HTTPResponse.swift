@@ -37,6 +37,9 @@ struct HTTPResponse: Sendable {
 
     static func json(_ bytes: [UInt8]) -> HTTPResponse { HTTPResponse(.ok, .bytes(bytes)) }
 
+    /// Success with nothing to say.
+    static var empty: HTTPResponse { HTTPResponse(.ok, .bytes([])) }
+
     /// The answer to an error of any layer: status from the table, body `{"error": …}`.
     static func error(_ error: any Error) -> HTTPResponse {
         switch error {

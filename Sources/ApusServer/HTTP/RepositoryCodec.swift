@@ -24,7 +24,7 @@ enum RepositoryCodec {
         options.configurationJSON = load.configurationJSON
         options.files = load.files
         try await useCases.load(request.model ?? "", options: options)
-        return HTTPResponse(.ok, .bytes([]))
+        return .empty
     }
 
     @Sendable static func unload(
@@ -32,7 +32,7 @@ enum RepositoryCodec {
     ) async throws -> HTTPResponse {
         try RepositoryRequest.unload(request.body)
         try await useCases.unload(request.model ?? "")
-        return HTTPResponse(.ok, .bytes([]))
+        return .empty
     }
 
     /// The same three with the name of a repository.

@@ -9,6 +9,8 @@ struct Router: Sendable {
         /// Percent-decoded, not yet checked.
         let model: String?
         let version: String?
+        /// Of something that is no model, percent-decoded.
+        let name: String?
     }
 
     private let endpoints: [Endpoint]
@@ -49,14 +51,16 @@ struct Router: Sendable {
             }
             var model: String?
             var version: String?
+            var name: String?
             for (index, segment) in endpoint.segments.enumerated() {
                 switch segment {
                 case .model: model = try Self.decoded(bytes, segments[index])
                 case .version: version = try Self.decoded(bytes, segments[index])
+                case .name: name = try Self.decoded(bytes, segments[index])
                 case .literal, .repository: break
                 }
             }
-            return Match(endpoint: endpoint, model: model, version: version)
+            return Match(endpoint: endpoint, model: model, version: version, name: name)
         }
         throw allowed.isEmpty
             ? .routeNotFound : .methodNotAllowed(allowed: allowed.joined(separator: ", "))
@@ -76,7 +80,7 @@ struct Router: Sendable {
                 else { return false }
             case .version:
                 for byte in bytes[range] where byte < 0x30 || byte > 0x39 { return false }
-            case .model, .repository: break
+            case .model, .repository, .name: break
             }
         }
         return true

@@ -7,12 +7,16 @@ struct ServerMetadata {
 
 extension UseCases {
     /// The extensions that work, by Triton's names and in its order.
-    private static let extensions = [
-        "classification", "model_repository", "model_repository(unload_dependents)",
-        "schedule_policy", "model_configuration", "binary_tensor_data", "parameters", "statistics",
-    ]
+    private var extensions: [String] {
+        var names = [
+            "classification", "model_repository", "model_repository(unload_dependents)",
+            "schedule_policy", "model_configuration",
+        ]
+        if sharedMemory.isAllowed { names.append("system_shared_memory") }
+        return names + ["binary_tensor_data", "parameters", "statistics"]
+    }
 
     func serverMetadata() -> ServerMetadata {
-        ServerMetadata(name: serverName, version: serverVersion, extensions: Self.extensions)
+        ServerMetadata(name: serverName, version: serverVersion, extensions: extensions)
     }
 }

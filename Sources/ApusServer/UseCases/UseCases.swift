@@ -8,13 +8,17 @@ import Synchronization
 final class UseCases: Sendable {
     let catalogue: any ModelCatalogue
     let metrics: Metrics
+    /// Shared memory that clients registered.
+    let sharedMemory: SharedMemoryRegions
     let serverName: String
     let serverVersion: String
     private let stopping = Atomic<Bool>(false)
 
     init(
-        catalogue: any ModelCatalogue, metrics: Metrics, serverName: String, serverVersion: String
+        catalogue: any ModelCatalogue, metrics: Metrics, serverName: String, serverVersion: String,
+        sharedMemory: SharedMemoryRegions = SharedMemoryRegions(isAllowed: false)
     ) {
+        self.sharedMemory = sharedMemory
         self.catalogue = catalogue
         self.metrics = metrics
         self.serverName = serverName

@@ -1,11 +1,11 @@
-import ApusCore
+public import ApusCore
 import Glibc
 
 /// Tensors in the binary form: little-endian elements without gaps; BYTES elements each behind
 /// their length in four bytes.
 ///
 /// - Source: Open Inference Protocol, binary tensor data extension.
-enum BinaryTensor {
+public enum BinaryTensor {
     /// A tensor over `bytes`, sharing them unless it is one of strings.
     ///
     /// - Parameter count: the element count of `shape`.
@@ -79,6 +79,23 @@ enum BinaryTensor {
             }
             return elements
         }
+    }
+
+    /// Calls `body` with a tensor in the binary form; numbers are not copied.
+    public static func withBytes<Failure: Error>(
+        of tensor: Tensor, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        if case .bytes(let bytes) = tensor.storage { return try bytes.withUnsafeBytes(body) }
+        let count = byteCount(of: tensor)
+        let packed = [UInt8](unsafeUninitializedCapacity: count) { buffer, length in
+            guard let target = buffer.baseAddress else { return }
+            _ = write(tensor, to: target)
+            length = count
+        }
+        let result = packed.withUnsafeBytes { bytes in
+            Result { () throws(Failure) in try body(bytes) }
+        }
+        return try result.get()
     }
 
     /// How many bytes a tensor takes in the binary form.

@@ -20,6 +20,7 @@ public struct InferenceRequestDecoder {
     static let rankMax = 64
 
     private let body: TensorBytes
+    private let sharedMemory: (any SharedMemoryReader)?
     private var scanner: JSONScanner
     /// Where the next binary buffer starts, and how many bytes the inputs before it declared.
     private var binaryOffset: Int
@@ -32,8 +33,11 @@ public struct InferenceRequestDecoder {
     /// - Parameters:
     ///   - body: the whole body; the tensors of binary inputs keep it alive.
     ///   - headerByteCount: the length of the JSON part; nil if the body is JSON only.
-    private init(body: TensorBytes, headerByteCount: Int?) {
+    private init(
+        body: TensorBytes, headerByteCount: Int?, sharedMemory: (any SharedMemoryReader)?
+    ) {
         self.body = body
+        self.sharedMemory = sharedMemory
         let jsonByteCount = headerByteCount ?? body.count
         scanner = JSONScanner(body.pointer, count: jsonByteCount)
         binaryOffset = jsonByteCount
@@ -51,12 +55,15 @@ public struct InferenceRequestDecoder {
 
     /// - Parameters:
     ///   - headerByteCount: in 1...body.count, or nil if the header was not there.
+    ///   - sharedMemory: where inputs in shared memory are read from; nil = they are refused.
     ///   - receivedNanoseconds: when the first byte arrived, on the clock of `MonotonicClock`.
     public static func decode(
-        _ body: TensorBytes, headerByteCount: Int?, receivedNanoseconds: UInt64,
+        _ body: TensorBytes, headerByteCount: Int?,
+        sharedMemory: (any SharedMemoryReader)? = nil, receivedNanoseconds: UInt64,
         cancellation: CancellationFlag
     ) throws(WireError) -> DecodedRequest {
-        var decoder = InferenceRequestDecoder(body: body, headerByteCount: headerByteCount)
+        var decoder = InferenceRequestDecoder(
+            body: body, headerByteCount: headerByteCount, sharedMemory: sharedMemory)
         try decoder.readRequest()
         guard decoder.binaryOffset == body.count else {
             let jsonByteCount = headerByteCount ?? body.count
@@ -187,6 +194,12 @@ public struct InferenceRequestDecoder {
         }
         let count = try InputMembers.elementCount(of: shape, input: name)
         let hasData = members.tensor != nil || members.dataRange != nil
+        if let reference = members.sharedMemory {
+            guard !hasData, members.binaryByteCount == nil else { throw .twoSources(input: name) }
+            return NamedTensor(
+                name: name,
+                tensor: try takeShared(reference, input: name, dataType, shape, count: count))
+        }
         if let byteCount = members.binaryByteCount {
             guard !hasData else { throw .twoSources(input: name) }
             return NamedTensor(
@@ -226,6 +239,26 @@ public struct InferenceRequestDecoder {
             bytes, input: input, dataType: dataType, shape: shape, count: count)
     }
 
+    /// The bytes of a region as a tensor.
+    private func takeShared(
+        _ reference: SharedMemoryReference, input: String, _ dataType: DataType, _ shape: Shape,
+        count: Int
+    ) throws(WireError) -> Tensor {
+        guard let sharedMemory else { throw .sharedMemory(.notAllowed) }
+        if let width = dataType.byteCount {
+            // Before memory is taken for bytes that do not fit the shape.
+            guard reference.byteCount == UInt64(count * width) else {
+                throw .binaryByteCount(
+                    input: input, found: Int(clamping: reference.byteCount),
+                    expected: count * width, shape: shape, dataType: dataType)
+            }
+        }
+        let bytes: TensorBytes
+        do { bytes = try sharedMemory.read(reference) } catch { throw .sharedMemory(error) }
+        return try BinaryTensor.tensor(
+            bytes, input: input, dataType: dataType, shape: shape, count: count)
+    }
+
     // MARK: Outputs
 
     private mutating func readOutputs() throws(WireError) {
@@ -261,6 +294,9 @@ public struct InferenceRequestDecoder {
         }
         guard let outputName else {
             throw .missingMember("name", of: "the output", offset: scanner.offset)
+        }
+        guard output.sharedMemory == nil || output.classCount == 0 else {
+            throw .sharedMemory(.classification(output: outputName))
         }
         return outputName
     }

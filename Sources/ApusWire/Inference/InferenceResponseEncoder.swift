@@ -22,7 +22,22 @@ public struct InferenceResponseEncoder {
     }
 
     private let response: InferenceResponse
-    private let forms: [ResponseFormat.Form]
+    private enum Form {
+        case json
+        case binary
+        /// Elsewhere: in shared memory.
+        case absent
+
+        init(_ output: ResponseFormat.Output) {
+            if output.sharedMemory != nil {
+                self = .absent
+            } else {
+                self = output.form == .binary ? .binary : .json
+            }
+        }
+    }
+
+    private let forms: [Form]
     /// The room that `write` needs, in bytes.
     public let byteCountMax: Int
 
@@ -30,7 +45,7 @@ public struct InferenceResponseEncoder {
     ///   one that no form can.
     public init(_ response: InferenceResponse, format: ResponseFormat) throws(WireError) {
         self.response = response
-        var forms: [ResponseFormat.Form] = []
+        var forms: [Form] = []
         forms.reserveCapacity(response.outputs.count)
         // Braces, names of the fixed members, and two numbers.
         var bound = 128
@@ -41,7 +56,7 @@ public struct InferenceResponseEncoder {
         }
         for (index, output) in response.outputs.enumerated() {
             // A classified output is a tensor of strings by now; only its form matters here.
-            let form = format.output(at: index).form
+            let form = Form(format.output(at: index))
             forms.append(form)
             bound += try Self.byteCountMax(of: output, form: form)
         }
@@ -50,7 +65,7 @@ public struct InferenceResponseEncoder {
     }
 
     private static func byteCountMax(
-        of output: NamedTensor, form: ResponseFormat.Form
+        of output: NamedTensor, form: Form
     ) throws(WireError) -> Int {
         let tensor = output.tensor
         guard tensor.dataType.wireName != nil else {
@@ -59,6 +74,7 @@ public struct InferenceResponseEncoder {
                     + "carry")
         }
         let frame = 128 + JSONCursor.byteCount(of: output.name) + 21 * tensor.shape.count
+        if form == .absent { return frame }
         if form == .binary { return frame + BinaryTensor.byteCount(of: tensor) }
         if let strings = tensor.strings {
             return strings.reduce(frame) { $0 + JSONCursor.byteCount(of: $1) + 1 }
@@ -130,7 +146,7 @@ public struct InferenceResponseEncoder {
     }
 
     private func write(
-        _ output: NamedTensor, form: ResponseFormat.Form, _ cursor: inout JSONCursor
+        _ output: NamedTensor, form: Form, _ cursor: inout JSONCursor
     ) {
         let tensor = output.tensor
         cursor.literal("{\"name\":")
@@ -143,6 +159,7 @@ public struct InferenceResponseEncoder {
             cursor.integer(dimension)
         }
         switch form {
+        case .absent: cursor.literal("]}")
         case .binary:
             cursor.literal("],\"parameters\":{\"binary_data_size\":")
             cursor.integer(BinaryTensor.byteCount(of: tensor))

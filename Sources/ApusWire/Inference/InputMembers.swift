@@ -6,12 +6,14 @@ struct InputMembers {
     var dataType: DataType?
     var shape: Shape?
     var binaryByteCount: Int?
+    var sharedMemory: SharedMemoryReference?
     /// The elements, if type and shape stood before them.
     var tensor: Tensor?
     /// Else where they are in the text.
     var dataRange: Range<Int>?
 
     mutating func readParameters(from scanner: inout JSONScanner) throws(WireError) {
+        var shared = SharedMemoryMembers()
         var isFirst = true
         try scanner.openObject("parameters")
         while let name = try scanner.nextMember(&isFirst) {
@@ -21,11 +23,11 @@ struct InputMembers {
                     throw scanner.wrongKind("binary_data_size", "a number of bytes")
                 }
                 binaryByteCount = Int(byteCount)
-            } else {
-                try name.refuseSharedMemory()
+            } else if try !shared.read(name, from: &scanner) {
                 try scanner.skipValue()
             }
         }
+        sharedMemory = try shared.reference(at: scanner.offset)
     }
 
     /// The number of elements of a shape, if it can be that of a tensor.
@@ -40,6 +42,7 @@ struct InputMembers {
 
 extension ResponseFormat.Output {
     mutating func readParameters(from scanner: inout JSONScanner) throws(WireError) {
+        var shared = SharedMemoryMembers()
         var isFirst = true
         try scanner.openObject("parameters")
         while let name = try scanner.nextMember(&isFirst) {
@@ -47,22 +50,48 @@ extension ResponseFormat.Output {
                 form = try scanner.bool("binary_data") ? .binary : .json
             } else if name.equals("classification") {
                 classCount = Int(clamping: try scanner.unsigned("classification"))
-            } else {
-                try name.refuseSharedMemory()
+            } else if try !shared.read(name, from: &scanner) {
                 try scanner.skipValue()
             }
         }
+        sharedMemory = try shared.reference(at: scanner.offset)
     }
 }
 
-extension JSONText {
-    /// - Throws: `unsupported` if this is a parameter of the shared memory extensions.
-    func refuseSharedMemory() throws(WireError) {
-        if equals("shared_memory_region") || equals("shared_memory_byte_size")
-            || equals("shared_memory_offset")
-        {
-            throw .unsupported("tensors in shared memory are not offered by this server")
+/// The parameters of the shared memory extension on one tensor.
+struct SharedMemoryMembers {
+    private var region: String?
+    private var offset: UInt64?
+    private var byteCount: UInt64?
+
+    /// - Returns: whether the parameter was one of these; its value is consumed then.
+    mutating func read(
+        _ name: JSONText, from scanner: inout JSONScanner
+    ) throws(WireError) -> Bool {
+        if name.equals("shared_memory_region") {
+            region = try scanner.string("shared_memory_region").string
+        } else if name.equals("shared_memory_offset") {
+            offset = try scanner.unsigned("shared_memory_offset")
+        } else if name.equals("shared_memory_byte_size") {
+            byteCount = try scanner.unsigned("shared_memory_byte_size")
+        } else {
+            return false
         }
+        return true
+    }
+
+    /// Nil if the tensor is not in shared memory.
+    func reference(at scannerOffset: Int) throws(WireError) -> SharedMemoryReference? {
+        guard region != nil || offset != nil || byteCount != nil else { return nil }
+        guard let region else {
+            throw .missingMember(
+                "shared_memory_region", of: "the parameters object", offset: scannerOffset)
+        }
+        guard let byteCount else {
+            throw .missingMember(
+                "shared_memory_byte_size", of: "the parameters object", offset: scannerOffset)
+        }
+        return SharedMemoryReference(region: region, offset: offset ?? 0, byteCount: byteCount)
     }
 }
 

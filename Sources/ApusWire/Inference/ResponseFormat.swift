@@ -13,10 +13,15 @@ public struct ResponseFormat: Sendable, Hashable {
         public var form: Form
         /// How many classes to answer with instead of the values; 0 means the values.
         public var classCount: Int
+        /// Where the output goes instead of into the answer, which has its type and shape alone.
+        public var sharedMemory: SharedMemoryReference?
 
-        public init(form: Form = .json, classCount: Int = 0) {
+        public init(
+            form: Form = .json, classCount: Int = 0, sharedMemory: SharedMemoryReference? = nil
+        ) {
             self.form = form
             self.classCount = classCount
+            self.sharedMemory = sharedMemory
         }
     }
 
@@ -36,6 +41,9 @@ public struct ResponseFormat: Sendable, Hashable {
         if outputs.isEmpty { return Output(form: formOfAll) }
         return outputs.indices.contains(index) ? outputs[index] : Output()
     }
+
+    /// Whether any output is to go into shared memory.
+    public var hasSharedMemory: Bool { outputs.contains { $0.sharedMemory != nil } }
 
     /// Whether any output is to be answered with its highest classes.
     public var hasClassification: Bool { outputs.contains { $0.classCount > 0 } }
