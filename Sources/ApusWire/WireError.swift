@@ -36,6 +36,17 @@ public enum WireError: ServingError, Equatable {
     case sharedMemory(SharedMemoryError)
     case unsupported(String)
     case outOfMemory(byteCount: Int)
+    /// Not protobuf; `offset` counts bytes from the start of the message.
+    case malformedProtobuf(reason: String, offset: Int)
+    /// Raw contents are there, but not one for each input.
+    case rawContentsCount(found: Int, expected: Int)
+    /// An input has typed contents in a request with raw ones.
+    case mixedContents(input: String)
+    /// Elements stand in the field of another data type.
+    case wrongContents(input: String, found: String, expected: String?)
+    case contentsOutOfRange(input: String, index: Int, found: String, dataType: DataType)
+    /// A type that only raw contents can carry.
+    case noTypedContents(input: String, dataType: DataType)
 
     public enum TensorRole: String, Sendable { case input, output }
 
@@ -69,6 +80,11 @@ public enum WireError: ServingError, Equatable {
             "decompressed, the body is larger than this server's limit of \(byteCountMax) bytes"
         case .sharedMemory(let error): error.message
         case .unsupported(let what): what
+        case .malformedProtobuf(let reason, let offset):
+            "the message is not valid protobuf at byte \(offset): \(reason)"
+        case .rawContentsCount(let found, let expected):
+            "the request has \(found) raw_input_contents for \(expected) inputs, expected one for "
+                + "each"
         case .outOfMemory(let byteCount): "cannot allocate \(byteCount) bytes for a tensor"
         case .headerLength(let found, let bodyByteCount):
             "Inference-Header-Content-Length is \"\(found)\", expected a number from 0 to the body's "
@@ -109,6 +125,18 @@ public enum WireError: ServingError, Equatable {
         case .binaryByteCount(let input, let found, let expected, let shape, let dataType):
             "input \"\(input)\" has \(found) bytes, expected \(expected) for "
                 + "\(dataType.wireName ?? "\(dataType)") of shape \(shape)"
+        case .mixedContents(let input):
+            "input \"\(input)\" has contents in a request with raw_input_contents: use one of them "
+                + "for all inputs"
+        case .wrongContents(let input, let found, let expected):
+            "input \"\(input)\" has elements in \(found), expected "
+                + (expected.map { "them in \($0)" } ?? "raw_input_contents")
+        case .contentsOutOfRange(let input, let index, let found, let dataType):
+            "input \"\(input)\" has \(found) as element \(index), which is outside the range of "
+                + "\(dataType.wireName ?? "\(dataType)")"
+        case .noTypedContents(let input, let dataType):
+            "input \"\(input)\" has datatype \(dataType.wireName ?? "\(dataType)"), which only "
+                + "raw_input_contents can carry"
         case .stringLengths(let input, let reason):
             "input \"\(input)\" of datatype BYTES: \(reason)"
         default: "\(kind)"

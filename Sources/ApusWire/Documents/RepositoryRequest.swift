@@ -12,6 +12,13 @@ public enum RepositoryRequest {
         public var files: [String: [UInt8]] = [:]
 
         public init() {}
+
+        /// - Throws: `invalidParameter` for files without a configuration.
+        func check() throws(WireError) {
+            guard files.isEmpty || configurationJSON != nil else {
+                throw .invalidParameter(name: "config", reason: "must be given when files are")
+            }
+        }
     }
 
     /// Whether the index is to list only what is ready.
@@ -44,9 +51,7 @@ public enum RepositoryRequest {
                     name: key, reason: "is unknown: expected \"config\" or \"file:<path>\"")
             }
         }
-        guard load.files.isEmpty || load.configurationJSON != nil else {
-            throw .invalidParameter(name: "config", reason: "must be given when files are")
-        }
+        try load.check()
         return load
     }
 

@@ -30,18 +30,44 @@ struct RequestParameters {
     private mutating func readCustom(
         _ name: String, from scanner: inout JSONScanner
     ) throws(WireError) {
+        try checkCustom(name)
+        guard let value = try Self.value(from: &scanner) else {
+            throw .invalidParameter(
+                name: name,
+                reason: "at byte \(scanner.offset) must be a string, number, true or false")
+        }
+        try setCustom(name, value)
+    }
+
+    /// Sets the parameter of a request that is not JSON.
+    mutating func set(_ name: String, _ value: ParameterValue) throws(WireError) {
+        switch name {
+        case "priority": priority = try value.unsigned(name)
+        case "timeout":
+            let timeout = try value.unsigned(name)
+            timeoutMicroseconds = timeout == 0 ? nil : timeout
+        case "triton_enable_empty_final_response":
+            // A model that answers once marks that answer as the final one: nothing follows it.
+            guard case .bool = value else {
+                throw .invalidParameter(name: name, reason: "must be true or false")
+            }
+        default:
+            try checkCustom(name)
+            try setCustom(name, value)
+        }
+    }
+
+    /// Refuses names that are not the model's.
+    private func checkCustom(_ name: String) throws(WireError) {
         guard !name.hasPrefix("triton_") else {
             throw .invalidParameter(name: name, reason: "is reserved")
         }
         guard custom.count < 256 else {
             throw .invalidParameter(name: name, reason: "is one too many: at most 256 are allowed")
         }
-        let value = try Self.value(from: &scanner)
-        guard let value else {
-            throw .invalidParameter(
-                name: name,
-                reason: "at byte \(scanner.offset) must be a string, number, true or false")
-        }
+    }
+
+    private mutating func setCustom(_ name: String, _ value: ParameterValue) throws(WireError) {
         switch (name, value) {
         case ("sequence_start", .bool), ("sequence_end", .bool), ("sequence_id", .string),
             ("sequence_id", .uint64):

@@ -11,12 +11,7 @@
 /// The model configuration of Triton Inference Server and KServe: message and field names, types
 /// and numbers are its interface; written anew from its description.
 ///
-/// Generated code: model_config.pb.swift, by
-///   protoc -I Sources/ApusWire/Protobuf --plugin=protoc-gen-swift=PATH \
-///     --swift_out=Sources/ApusWire/Protobuf --swift_opt=Visibility=Package \
-///     --swift_opt=UseAccessLevelOnImports=true model_config.proto
-/// with protoc-gen-swift built in a checkout of swift-protobuf 1.39
-/// (swift build -c release --product protoc-gen-swift).
+/// The script "generate" beside this file writes the Swift code.
 
 package import SwiftProtobuf
 
