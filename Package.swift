@@ -24,6 +24,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
@@ -42,7 +43,11 @@ let package = Package(
                 "ApusCore", "CApusNumbers", "CZlib",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
-            exclude: ["Protobuf/model_config.proto"],
+            exclude: [
+                "Protobuf/generate", "Protobuf/grpc_service.proto", "Protobuf/health.proto",
+                "Protobuf/model_config.proto", "Protobuf/reflection.proto",
+                "Protobuf/reflection_v1alpha.proto",
+            ],
             swiftSettings: strict),
         .target(
             name: "ApusServer",
@@ -50,7 +55,9 @@ let package = Package(
                 "ApusCore", "ApusWire", "ApusRepository", "ApusMetrics", nio, logging,
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOExtras", package: "swift-nio-extras"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: strict),
         .target(
@@ -122,6 +129,7 @@ let package = Package(
             dependencies: [
                 "ApusCore",
                 "ApusWire",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 "ApusTestSupport",
             ],
             swiftSettings: strict),
@@ -137,6 +145,8 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 logging,
                 "ApusTestSupport",
             ],

@@ -63,6 +63,17 @@ public enum MetricCatalogue {
     public static let httpSent = MetricDeclaration(
         "apus_http_sent_bytes_total", .counter, unit: .bytes,
         help: "Bytes of HTTP response bodies sent.")
+    public static let grpcRequests = MetricDeclaration(
+        "apus_grpc_requests_total", .counter, labels: ["method", "code"],
+        help: "gRPC calls ended, by method and status code.")
+    public static let grpcConnections = MetricDeclaration(
+        "apus_grpc_connections", .gauge, help: "gRPC connections that are open.")
+    public static let grpcReceived = MetricDeclaration(
+        "apus_grpc_received_bytes_total", .counter, unit: .bytes,
+        help: "Bytes of gRPC messages received, as they came.")
+    public static let grpcSent = MetricDeclaration(
+        "apus_grpc_sent_bytes_total", .counter, unit: .bytes,
+        help: "Bytes of gRPC messages sent, as they went.")
     public static let requestsRefused = MetricDeclaration(
         "apus_requests_refused_total", .counter, labels: ["reason"],
         help: "Inference requests refused before they reached a model.")
@@ -142,7 +153,8 @@ public enum MetricCatalogue {
         requests, requestDuration, stageDuration, batchSize, inferences, executions, queueDepth,
         queueBytes, instancesBusy,
         modelLoaded, modelMemory, modelLoadDuration, modelLoadFailures,
-        httpRequests, httpConnections, httpReceived, httpSent, requestsRefused,
+        httpRequests, httpConnections, httpReceived, httpSent, grpcRequests, grpcConnections,
+        grpcReceived, grpcSent, requestsRefused,
         buildInfo, coreBudget, memoryLimit, processCPU, processOpenDescriptors,
         processDescriptorsMax,
         processVirtualMemory, processResidentMemory, processThreads, processStartTime,

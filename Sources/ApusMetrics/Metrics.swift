@@ -2,6 +2,7 @@
 public final class Metrics: Sendable {
     public let registry: MetricRegistry
     public let server: ServerMetrics
+    public let grpc: GRPCMetrics
     public let repository: RepositoryMetrics
     private let lease: SeriesLease
     private let coreBudget: Gauge
@@ -16,6 +17,7 @@ public final class Metrics: Sendable {
         registry = MetricRegistry()
         lease = registry.makeLease()
         server = ServerMetrics(registry: registry)
+        grpc = GRPCMetrics(registry: registry)
         repository = RepositoryMetrics(registry: registry)
         coreBudget = registry.gauge(MetricCatalogue.coreBudget, lease: lease)
         registry.gauge(MetricCatalogue.buildInfo, [version], lease: lease).set(1)

@@ -8,7 +8,7 @@ import NIOExtras
 import NIOHTTP1
 import NIOPosix
 
-/// The HTTP front: opens ports, answers until it is told to stop.
+/// The fronts, HTTP/1.1 and gRPC: opens ports, answers until it is told to stop.
 ///
 /// It needs no loaded model to start: until one is ready, health and inference say so.
 public final class HTTPServer: Sendable {
@@ -128,15 +128,20 @@ public final class HTTPServer: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard server.admitConnection() else {
+                    guard server.admitConnection(role) else {
                         throw ServerError.stopping
                     }
-                    channel.closeFuture.whenComplete { _ in server.releaseConnection() }
+                    channel.closeFuture.whenComplete { _ in server.releaseConnection(role) }
                     guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop })
                     else { throw ServerError.stopping }
-                    try HTTPPipeline.configure(
-                        channel, HTTPConnection(server: server, loop: loop.value, role: role),
-                        server.configuration)
+                    switch role {
+                    case .inference, .metrics:
+                        try HTTPPipeline.configure(
+                            channel, HTTPConnection(server: server, loop: loop.value, role: role),
+                            server.configuration)
+                    case .grpc:
+                        try GRPCPipeline.configure(channel, server: server, loop: loop.value)
+                    }
                 }
             }
     }

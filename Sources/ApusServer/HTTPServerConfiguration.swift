@@ -16,6 +16,8 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
             case inference
             /// Metrics and health only.
             case metrics
+            /// gRPC over HTTP/2 without TLS.
+            case grpc
         }
 
         public var address: Address
@@ -53,12 +55,34 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
     /// Whether clients may register system shared memory, and have inputs read and outputs written
     /// there.
     public var allowsSharedMemory = false
+    /// What holds for gRPC alone.
+    public var grpc = GRPCConfiguration()
     /// The name in the server's metadata.
     public var serverName = "apus"
     /// The version in the server's metadata.
     public var serverVersion = "0"
 
     public init(listeners: [Listener]) { self.listeners = listeners }
+}
+
+/// What gRPC allows beside the limits that hold for HTTP as well.
+public struct GRPCConfiguration: Sendable, Hashable {
+    /// Bytes of one message, after decompression.
+    public var messageByteCountMax = 64 << 20
+    /// Calls of one connection at the same time.
+    public var streamCountMax = 1000
+    /// Requests of one stream that are in work at the same time.
+    public var streamedRequestCountMax = 128
+    /// A ping asks after a connection that has been quiet for so long.
+    public var keepaliveTime = Duration.seconds(7200)
+    /// Longest time for the answer to a ping.
+    public var keepaliveTimeout = Duration.seconds(20)
+    /// A connection is asked to end after so long; zero = never.
+    public var connectionAgeMax = Duration.zero
+    /// 1 (fast) to 9 (small) for answers to clients that accept them compressed; 0 = never.
+    public var compressionLevel = 0
+
+    public init() {}
 }
 
 /// A port or socket that the server listens on.

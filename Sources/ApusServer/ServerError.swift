@@ -5,11 +5,14 @@ public enum ServerError: ServingError, Equatable {
     case cannotListen(address: String, reason: String)
     case alreadyStarted
     case stopping
+    /// Asked for its health.
+    case unknownService(String)
 
     public var kind: ErrorKind {
         switch self {
         case .cannotListen, .alreadyStarted: .internal
         case .stopping: .unavailable
+        case .unknownService: .notFound
         }
     }
 
@@ -18,6 +21,7 @@ public enum ServerError: ServingError, Equatable {
         case .cannotListen(let address, let reason): "cannot listen on \(address): \(reason)"
         case .alreadyStarted: "the server was started before"
         case .stopping: "the server is stopping"
+        case .unknownService(let name): "no service \"\(name)\""
         }
     }
 }

@@ -6,20 +6,19 @@ enum StatusTable {
     struct Row {
         let kind: ErrorKind
         let http: HTTPStatus
-        /// - Source: gRPC, "Status codes and their use in gRPC".
-        let grpc: Int
+        let grpc: GRPCCode
     }
 
     static let rows: [Row] = [
-        Row(kind: .invalidArgument, http: .badRequest, grpc: 3),
-        Row(kind: .notFound, http: .notFound, grpc: 5),
-        Row(kind: .unavailable, http: .serviceUnavailable, grpc: 14),
-        Row(kind: .resourceExhausted, http: .contentTooLarge, grpc: 8),
+        Row(kind: .invalidArgument, http: .badRequest, grpc: .invalidArgument),
+        Row(kind: .notFound, http: .notFound, grpc: .notFound),
+        Row(kind: .unavailable, http: .serviceUnavailable, grpc: .unavailable),
+        Row(kind: .resourceExhausted, http: .contentTooLarge, grpc: .resourceExhausted),
         // Triton's clients know no 504: a request that timed out was not served.
-        Row(kind: .deadlineExceeded, http: .serviceUnavailable, grpc: 4),
-        Row(kind: .unsupported, http: .notOffered, grpc: 12),
-        Row(kind: .cancelled, http: .badRequest, grpc: 1),
-        Row(kind: .internal, http: .internalError, grpc: 13),
+        Row(kind: .deadlineExceeded, http: .serviceUnavailable, grpc: .deadlineExceeded),
+        Row(kind: .unsupported, http: .notOffered, grpc: .unimplemented),
+        Row(kind: .cancelled, http: .badRequest, grpc: .cancelled),
+        Row(kind: .internal, http: .internalError, grpc: .internal),
     ]
 
     static func row(_ kind: ErrorKind) -> Row {
@@ -27,6 +26,11 @@ enum StatusTable {
             preconditionFailure("the error kind \(kind) has no row in the status table")
         }
         return row
+    }
+
+    /// Whether a code of gRPC stands for what HTTP says with a code of 500 or more.
+    static func isOurs(_ code: GRPCCode) -> Bool {
+        rows.contains { $0.grpc == code && $0.http.code >= 500 }
     }
 }
 
@@ -124,6 +128,88 @@ enum HTTPProblem: Error, Equatable {
         case .unknownContentEncoding: [("Accept-Encoding", "gzip, deflate")]
         case .bodyMemoryExhausted: [("Retry-After", "1")]
         default: []
+        }
+    }
+}
+
+/// A status code of gRPC.
+///
+/// - Source: gRPC, "Status codes and their use in gRPC".
+enum GRPCCode: Int, Sendable {
+    case ok = 0
+    case cancelled = 1
+    case unknown = 2
+    case invalidArgument = 3
+    case deadlineExceeded = 4
+    case notFound = 5
+    case alreadyExists = 6
+    case resourceExhausted = 8
+    case unimplemented = 12
+    case `internal` = 13
+    case unavailable = 14
+
+    var name: String {
+        switch self {
+        case .ok: "OK"
+        case .cancelled: "CANCELLED"
+        case .unknown: "UNKNOWN"
+        case .invalidArgument: "INVALID_ARGUMENT"
+        case .deadlineExceeded: "DEADLINE_EXCEEDED"
+        case .notFound: "NOT_FOUND"
+        case .alreadyExists: "ALREADY_EXISTS"
+        case .resourceExhausted: "RESOURCE_EXHAUSTED"
+        case .unimplemented: "UNIMPLEMENTED"
+        case .internal: "INTERNAL"
+        case .unavailable: "UNAVAILABLE"
+        }
+    }
+}
+
+/// What only gRPC can get wrong.
+enum GRPCProblem: Error, Equatable {
+    case unknownMethod(String)
+    case invalidTimeout(String)
+    case unknownEncoding(String)
+    /// A message is said to be compressed without a word about how.
+    case encodingMissing
+    case malformedFrame(reason: String)
+    case messageTooLarge(byteCountMax: Int)
+    /// All bodies together take as much memory as they may.
+    case messageMemoryExhausted
+    case responseTooLarge(byteCount: Int)
+    /// A method with one request got none or several.
+    case messageCount
+    case requestTimeout
+    case deadlinePassed
+
+    var code: GRPCCode {
+        switch self {
+        case .unknownMethod, .unknownEncoding, .messageCount: .unimplemented
+        case .invalidTimeout: .invalidArgument
+        case .encodingMissing, .malformedFrame: .internal
+        case .messageTooLarge, .responseTooLarge: .resourceExhausted
+        case .messageMemoryExhausted: .unavailable
+        case .requestTimeout, .deadlinePassed: .deadlineExceeded
+        }
+    }
+
+    var message: String {
+        switch self {
+        case .unknownMethod(let path): "unknown method \(path.prefix(200))"
+        case .invalidTimeout(let found):
+            "grpc-timeout is \"\(found.prefix(40))\", expected up to 8 digits and one of H M S m u n"
+        case .unknownEncoding(let found):
+            "grpc-encoding \"\(found.prefix(40))\" is not offered, expected identity, gzip or deflate"
+        case .encodingMissing: "a message is compressed, but there is no grpc-encoding"
+        case .malformedFrame(let reason): "malformed message: \(reason)"
+        case .messageTooLarge(let byteCountMax):
+            "the message is larger than this server's limit of \(byteCountMax) bytes"
+        case .messageMemoryExhausted: "the bodies of other requests take all memory for bodies"
+        case .responseTooLarge(let byteCount):
+            "the answer has \(byteCount) bytes, more than a message can carry"
+        case .messageCount: "expected exactly one request message"
+        case .requestTimeout: "the request did not arrive in time"
+        case .deadlinePassed: "the deadline passed before the answer came"
         }
     }
 }

@@ -22,25 +22,13 @@ extension HTTPConnection {
             complete(exchange, server.answer(to: error))
             return
         }
-        let metrics = server.useCases.metrics(of: servable)
-        metrics?.recordStage(
-            .receive, nanoseconds: arrivedNanoseconds &- exchange.receivedNanoseconds)
-        metrics?.recordStage(
-            .parse, nanoseconds: MonotonicClock.nowNanoseconds() &- arrivedNanoseconds)
         let answer = InferenceAnswer(
             connection: NIOLoopBound((self, exchange), eventLoop: loop.eventLoop),
-            servable: servable, format: decoded.format, targets: targets, metrics: metrics)
-        let eventLoop = loop.eventLoop
-        let server = server
-        server.beginWork()
-        servable.infer(decoded.request) { result in
-            if eventLoop.inEventLoop {
-                answer.send(result)
-            } else {
-                eventLoop.execute { answer.send(result) }
-            }
-            server.endWork()
-        }
+            servable: servable, format: decoded.format, targets: targets,
+            metrics: server.useCases.metrics(of: servable))
+        server.run(
+            decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds, on: loop.eventLoop,
+            answer: answer.send)
     }
 
     private func decode(

@@ -7,7 +7,7 @@ import NIOHTTP1
 ///
 /// Requests may be pipelined: up to a limit they are in work at the same time, and behind it the
 /// connection is not read. Confined to its event loop.
-final class HTTPConnection: ChannelInboundHandler {
+final class HTTPConnection: ChannelInboundHandler, LoopMember {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = ByteBuffer
 
@@ -304,11 +304,12 @@ final class HTTPConnection: ChannelInboundHandler {
         metrics.recordRequest(code: code)
         metrics.receivedBytes.add(UInt64(exchange.receivedByteCount))
         metrics.sentBytes.add(UInt64(bodyByteCount))
-        guard server.accessLog.wants(status: code) else { return }
+        guard server.accessLog.wants(.http(code)) else { return }
         let now = loop.nowNanoseconds
         server.accessLog.write(
             AccessLog.Entry(
-                method: exchange.head.method.rawValue, target: exchange.head.target, status: code,
+                method: exchange.head.method.rawValue, target: exchange.head.target,
+                status: .http(code),
                 receivedByteCount: exchange.receivedByteCount, sentByteCount: sentByteCount,
                 durationNanoseconds: now &- exchange.receivedNanoseconds,
                 client: context?.remoteAddress?.ipAddress, requestID: exchange.head.requestID))

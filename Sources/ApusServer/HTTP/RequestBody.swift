@@ -42,7 +42,14 @@ final class RequestBody: @unchecked Sendable {
     }
 
     func append(_ part: ByteBuffer) throws(HTTPProblem) {
-        let partByteCount = part.readableBytes
+        let result = part.withUnsafeReadableBytes { bytes in
+            Result { () throws(HTTPProblem) in try append(bytes) }
+        }
+        try result.get()
+    }
+
+    func append(_ part: UnsafeRawBufferPointer) throws(HTTPProblem) {
+        let partByteCount = part.count
         guard partByteCount <= byteCountMax - count else {
             throw .bodyTooLarge(byteCountMax: byteCountMax)
         }
@@ -50,11 +57,8 @@ final class RequestBody: @unchecked Sendable {
         if padding + needed > capacity {
             try reserve(min(max(needed, count * 2, Self.capacityMin), byteCountMax))
         }
-        guard partByteCount > 0, let memory else { return }
-        part.withUnsafeReadableBytes { source in
-            guard let start = source.baseAddress else { return }
-            _ = memcpy(memory + padding + count, start, source.count)
-        }
+        guard let start = part.baseAddress, partByteCount > 0, let memory else { return }
+        _ = memcpy(memory + padding + count, start, partByteCount)
         count = needed
     }
 

@@ -83,7 +83,7 @@ struct RequestHead {
     private mutating func note(_ found: HTTPProblem) { problem = problem ?? found }
 
     /// The text, if it is one that may stand in a header and a log line.
-    private static func checkedID(_ text: String) -> String? {
+    static func checkedID(_ text: String) -> String? {
         let isPlain = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
         return isPlain && !text.isEmpty && text.utf8.count <= requestIDByteCountMax ? text : nil
     }

@@ -20,7 +20,7 @@ struct Router: Sendable {
         endpoints = Endpoints.all.filter { endpoint in
             switch endpoint.ports {
             case .all: true
-            case .inference: role == .inference
+            case .inference: role != .metrics
             }
         }
     }

@@ -11,6 +11,7 @@ final class ServerContext: Sendable {
     let metrics: Metrics
     let accessLog: AccessLog
     let bodyMemory: ByteBudget
+    let grpcMethods: GRPCMethods
     /// One by role: a metrics port answers fewer routes.
     private let inferenceRouter = Router(role: .inference)
     private let metricsRouter = Router(role: .metrics)
@@ -28,22 +29,33 @@ final class ServerContext: Sendable {
         self.metrics = metrics
         self.accessLog = accessLog
         bodyMemory = ByteBudget(byteCountMax: configuration.bodyMemoryByteCountMax)
+        grpcMethods = GRPCMethods(metrics: metrics.grpc)
     }
 
     func router(for role: HTTPServerConfiguration.Listener.Role) -> Router {
         switch role {
-        case .inference: inferenceRouter
+        case .inference, .grpc: inferenceRouter
         case .metrics: metricsRouter
         }
     }
 
     /// The answer to an error. Our own mistakes are logged: their answers say little.
     func answer(to error: any Error) -> HTTPResponse {
+        logIfOurs(error)
+        return .error(error)
+    }
+
+    /// The gRPC status of an error.
+    func status(of error: any Error) -> GRPCStatus {
+        logIfOurs(error)
+        return GRPCStatus(error)
+    }
+
+    private func logIfOurs(_ error: any Error) {
         let kind = (error as? any ServingError)?.kind ?? .internal
-        if kind == .internal, !(error is HTTPProblem) {
+        if kind == .internal, !(error is HTTPProblem), !(error is GRPCProblem) {
             logger.error("a request failed", metadata: ["error": "\(error)"])
         }
-        return .error(error)
     }
 
     /// Counts a request that got no further than the server.
@@ -51,6 +63,7 @@ final class ServerContext: Sendable {
         let reason =
             switch error {
             case let problem as HTTPProblem: RefusalReason(problem)
+            case let problem as GRPCProblem: RefusalReason(problem)
             case let error as any ServingError: RefusalReason(error.kind)
             default: RefusalReason(.internal)
             }
@@ -69,18 +82,22 @@ final class ServerContext: Sendable {
     /// Counts a connection in.
     ///
     /// - Returns: false, with nothing counted, if there are too many.
-    func admitConnection() -> Bool {
+    func admitConnection(_ role: HTTPServerConfiguration.Listener.Role) -> Bool {
         let (_, after) = connectionCount.wrappingAdd(1, ordering: .relaxed)
         guard after <= configuration.connectionCountMax else {
             connectionCount.wrappingSubtract(1, ordering: .relaxed)
             return false
         }
-        metrics.server.connections.add(1)
+        gauge(of: role).add(1)
         return true
     }
 
-    func releaseConnection() {
+    func releaseConnection(_ role: HTTPServerConfiguration.Listener.Role) {
         connectionCount.wrappingSubtract(1, ordering: .relaxed)
-        metrics.server.connections.subtract(1)
+        gauge(of: role).subtract(1)
+    }
+
+    private func gauge(of role: HTTPServerConfiguration.Listener.Role) -> Gauge {
+        role == .grpc ? metrics.grpc.connections : metrics.server.connections
     }
 }

@@ -1,6 +1,16 @@
 import Dispatch
 import NIOCore
 
+/// What a loop looks after: a connection, or a stream of one.
+protocol LoopMember: AnyObject {
+    /// Place in the loop's list; nil when it is not there.
+    var indexInLoop: Int? { get set }
+
+    /// Ends what takes too long.
+    func checkTimeouts(now: UInt64)
+    func closeNow()
+}
+
 /// What the connections of one event loop share: a list of them, looked through for timeouts a few
 /// times a second (cheaper than a timer per request), and the current date.
 ///
@@ -10,7 +20,7 @@ final class ServerLoop {
     /// Compresses and decompresses large bodies of this loop's connections.
     let compressionQueue = DispatchQueue(label: "apus.compression")
     private(set) var responseWriter: HTTP1ResponseWriter
-    private var connections: [HTTPConnection] = []
+    private var members: [any LoopMember] = []
     private var sweep: RepeatedTask?
 
     init(eventLoop: any EventLoop, allocator: ByteBufferAllocator) {
@@ -33,7 +43,7 @@ final class ServerLoop {
     func start(sweepEvery interval: TimeAmount) {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         sweep = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
-            bound.value.sweepConnections()
+            bound.value.sweepMembers()
         }
     }
 
@@ -42,30 +52,30 @@ final class ServerLoop {
         sweep = nil
     }
 
-    private func sweepConnections() {
+    private func sweepMembers() {
         responseWriter.date = HTTPDate.now()
         let now = nowNanoseconds
-        // A connection that closes takes itself out of the list.
-        for connection in connections { connection.checkTimeouts(now: now) }
+        // A member that closes takes itself out of the list.
+        for member in members { member.checkTimeouts(now: now) }
     }
 
-    func add(_ connection: HTTPConnection) {
-        connection.indexInLoop = connections.count
-        connections.append(connection)
+    func add(_ member: any LoopMember) {
+        member.indexInLoop = members.count
+        members.append(member)
     }
 
-    func remove(_ connection: HTTPConnection) {
-        guard let index = connection.indexInLoop else { return }
-        connection.indexInLoop = nil
-        let last = connections.removeLast()
-        if last !== connection {
-            connections[index] = last
+    func remove(_ member: any LoopMember) {
+        guard let index = member.indexInLoop else { return }
+        member.indexInLoop = nil
+        let last = members.removeLast()
+        if last !== member {
+            members[index] = last
             last.indexInLoop = index
         }
     }
 
     /// Closes all connections at once.
     func closeAll() {
-        for connection in connections { connection.closeNow() }
+        for member in members { member.closeNow() }
     }
 }

@@ -13,6 +13,7 @@ struct TestServer: Sendable {
     let log: RecordedLog
     let port: Int
     let metricsPort: Int
+    let grpcPort: Int
 
     func connect(receiveBufferByteCount: Int32? = nil) throws -> RawClient {
         try RawClient(port: port, receiveBufferByteCount: receiveBufferByteCount)
@@ -68,6 +69,7 @@ func withServer(
     var configuration = HTTPServerConfiguration(listeners: [
         .init(.tcp(host: "127.0.0.1", port: 0)),
         .init(.tcp(host: "127.0.0.1", port: 0), role: .metrics),
+        .init(.tcp(host: "127.0.0.1", port: 0), role: .grpc),
     ])
     configuration.serverVersion = "1.2.3"
     configuration.accessLogSample = accessLogSample
@@ -80,7 +82,9 @@ func withServer(
     let bound = try await server.start()
     let test = TestServer(
         server: server, catalogue: catalogue, metrics: metrics, log: log,
-        port: bound[0].port ?? 0, metricsPort: bound.last?.port ?? 0)
+        port: bound[0].port ?? 0,
+        metricsPort: bound.first { $0.role == .metrics }?.port ?? 0,
+        grpcPort: bound.first { $0.role == .grpc }?.port ?? 0)
     let result = await onThread { Result { try body(test) } }
     _ = await server.shutdown(gracePeriod: .zero)
     try result.get()

@@ -1,0 +1,77 @@
+import ApusCore
+import ApusMetrics
+import ApusWire
+import SwiftProtobuf
+
+/// One row of the table of methods.
+struct GRPCEndpoint: Sendable {
+    /// Who makes the answer.
+    enum Answer: Sendable {
+        /// At once, on the event loop, one message for one: must be cheap.
+        case direct(@Sendable (UseCases, TensorBytes) throws -> [UInt8])
+        /// The same in a task, for what waits.
+        case eventually(@Sendable (UseCases, TensorBytes) async throws -> [UInt8])
+        /// By a model: see `UnaryCall` and `InferenceStream`.
+        case inference
+        case inferenceStream
+        /// An answer now and at each change of it: see `HealthWatch`.
+        case healthWatch
+        /// One answer at once for each message of a stream.
+        case conversation(@Sendable (TensorBytes) throws -> [UInt8])
+    }
+
+    let service: String
+    let method: String
+    let answer: Answer
+
+    var path: String { "/\(service)/\(method)" }
+
+    init(_ service: String, _ method: String, _ answer: Answer) {
+        self.service = service
+        self.method = method
+        self.answer = answer
+    }
+
+    var isInference: Bool {
+        switch answer {
+        case .inference, .inferenceStream: true
+        default: false
+        }
+    }
+}
+
+extension GRPCEndpoint.Answer {
+    static func direct<Request: Message, Response: Message>(
+        _ answer: @escaping @Sendable (UseCases, Request) throws -> Response
+    ) -> Self {
+        .direct { useCases, message in try answer(useCases, Request(message)).encoded() }
+    }
+
+    static func eventually<Request: Message & Sendable, Response: Message>(
+        _ answer: @escaping @Sendable (UseCases, Request) async throws -> Response
+    ) -> Self {
+        .eventually { useCases, message in try await answer(useCases, Request(message)).encoded() }
+    }
+}
+
+/// Finds methods by their path.
+struct GRPCMethods: Sendable {
+    struct Method: Sendable {
+        let endpoint: GRPCEndpoint
+        /// Its calls that ended well.
+        let successes: Counter
+    }
+
+    private let methods: [String: Method]
+
+    init(metrics: GRPCMetrics) {
+        var methods: [String: Method] = [:]
+        for endpoint in GRPCEndpoints.all {
+            methods[endpoint.path] = Method(
+                endpoint: endpoint, successes: metrics.successes(of: endpoint.method))
+        }
+        self.methods = methods
+    }
+
+    subscript(path: String) -> Method? { methods[path] }
+}
