@@ -200,8 +200,8 @@ let package = Package(
         .testTarget(
             name: "apusTests",
             dependencies: [
-                "apus", "ApusCore", "ApusConfiguration", "ApusEngine", "ApusONNX", logging,
-                "ApusTestSupport",
+                "apus", "ApusCore", "ApusConfiguration", "ApusServer", "ApusScheduler",
+                "ApusEngine", "ApusONNX", logging, "ApusTestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

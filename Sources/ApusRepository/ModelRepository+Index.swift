@@ -76,7 +76,8 @@ extension ModelRepository {
             missing.append("model \"\(name)\": \(model.stateText)")
         }
         if phase != .serving, missing.isEmpty { missing = ["the models are still being read"] }
-        return RepositoryReadiness(isReady: missing.isEmpty, missing: missing)
+        let isTried = phase == .serving && !settings.isReadinessStrict
+        return RepositoryReadiness(isReady: isTried || missing.isEmpty, missing: missing)
     }
 
     /// A model that comes while the daemon serves, and still loads, is no reason to send requests

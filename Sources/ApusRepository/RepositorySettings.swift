@@ -26,6 +26,9 @@ public struct RepositorySettings: Sendable {
     public var rescanInterval = Duration.seconds(15)
     /// Versions that load at the same time; below 1 counts as 1.
     public var loadConcurrency = 1
+    /// Whether readiness waits for every model that should serve; else it says only that each was
+    /// tried once.
+    public var isReadinessStrict = true
     /// Whether load calls may bring a configuration and files with them.
     public var allowsModelUpload = true
     /// Where files that come with load calls are kept, each model's in a private directory.

@@ -1,13 +1,260 @@
 import ApusConfiguration
+import ApusCore
+import ApusEngine
+import ApusMetrics
+import ApusRepository
+import ApusScheduler
+import ApusServer
+import CApusPlatform
+import Glibc
 import Logging
+import UnixSignals
 
-/// The daemon: builds the parts, runs until a signal, drains.
-enum Daemon {
+/// The daemon: builds the parts, listens, loads, serves until a signal, drains.
+///
+/// Ports open before the first model loads, so that a client that comes early is told "not ready"
+/// instead of being refused.
+struct Daemon {
+    private let log: DaemonLog
+    private let logger: Logger
+    private let notifier: ServiceNotifier
+    private let server: HTTPServer
+    private let repository: ModelRepository
+    private let settings: Settings
+    private let reload: ConfigurationReload
+
+    /// Runs until the process is told to stop.
+    ///
+    /// - Returns: a `DaemonExitCode`.
     static func run(_ configuration: Configuration, sources: Configuration.Sources) async -> Int32 {
-        let log = DaemonLog(
-            configuration.settings.logging, environment: sources.environment)
-        log.makeLogger("apus").info("starting", metadata: ["version": "\(ApusVersion.text)"])
-        log.flush()
-        return 0
+        let log = DaemonLog(configuration.settings.logging, environment: sources.environment)
+        defer { log.flush() }
+        let logger = log.makeLogger("apus")
+        let daemon: Daemon
+        do {
+            daemon = try Daemon(configuration, sources: sources, log: log)
+        } catch {
+            logger.critical("\(error.message)")
+            return DaemonExitCode.badConfiguration
+        }
+        return await daemon.run()
+    }
+
+    private init(
+        _ configuration: Configuration, sources: Configuration.Sources, log: DaemonLog
+    ) throws(AssemblyError) {
+        self.log = log
+        settings = configuration.settings
+        logger = log.makeLogger("apus")
+        notifier = ServiceNotifier(environment: sources.environment)
+        let assembly = try ModelAssembly(
+            settings.engine, defaultMaxBatchSize: settings.scheduler.defaultMaxBatchSize)
+        try settings.repository.checkDirectories()
+        let cores = settings.scheduler.makeCoreBudget()
+        let metrics = Metrics(version: ApusVersion.text)
+        metrics.setCoreBudget(cores.coreCount)
+        metrics.setMemoryLimit(byteCount: CgroupLimits.detect().memoryByteCount)
+        repository = ModelRepository(
+            settings: settings.repository.makeSettings(
+                cores: cores, isReadinessStrict: settings.server.strictReadiness),
+            loader: ONNXModelLoader(
+                assembly: assembly, limits: settings.scheduler.makeLimits(), cores: cores,
+                metrics: metrics, logger: log.makeLogger("scheduler")),
+            metrics: metrics.repository, logger: log.makeLogger("repository"))
+        server = HTTPServer(
+            configuration: settings.makeHTTPConfiguration(
+                activation: SocketActivation(environment: sources.environment), cores: cores),
+            catalogue: repository, metrics: metrics, logger: log.makeLogger("server"))
+        reload = ConfigurationReload(configuration, sources: sources)
+        startEngineThreads(count: cores.coreCount)
+        logStart(configuration, environment: sources.environment, cores: cores, assembly.options)
+    }
+
+    private func logStart(
+        _ configuration: Configuration, environment: [String: String], cores: CoreBudget,
+        _ options: EngineOptions
+    ) {
+        logger.info(
+            "starting",
+            metadata: [
+                "version": "\(ApusVersion.text)",
+                "config": "\(configuration.filePath ?? "none")",
+            ])
+        for warning in configuration.warnings { logger.warning("\(warning)") }
+        if let forced = environment["OPENBLAS_CORETYPE"], !forced.isEmpty {
+            logger.warning(
+                "OPENBLAS_CORETYPE forces the core that OpenBLAS computes for; unset it",
+                metadata: ["core": "\(forced)"])
+        }
+        logger.info(
+            "computing",
+            metadata: [
+                "cores": "\(cores.coreCount)", "isa": "\(options.kernels.name)",
+                "gemm": "\(options.denseProvider.rawValue)",
+                "openblas_core": "\(BLASLibrary.coreName)",
+            ])
+    }
+
+    // MARK: Life
+
+    private func run() async -> Int32 {
+        // A log reader or a client that goes away is no reason to end.
+        signal(SIGPIPE, SIG_IGN)
+        // Trapped before anything can take long: a stop during the loading is a clean stop.
+        let stopRequests = await followSignals()
+        do {
+            for listener in try await server.start() {
+                let endpoint = listener.role == .metrics ? "metrics" : "http"
+                logger.info(
+                    "listening",
+                    metadata: ["endpoint": "\(endpoint)", "address": "\(listener.address)"])
+            }
+        } catch {
+            logger.critical("\(error.message)")
+            return DaemonExitCode.cannotListen
+        }
+        let watchdog = makeWatchdog()
+        defer { withExtendedLifetime(watchdog) {} }
+        return await withTaskGroup(of: Int32?.self) { group in
+            group.addTask { await load() }
+            group.addTask {
+                for await _ in stopRequests { return DaemonExitCode.stopped }
+                return nil
+            }
+            group.addTask { await reportStatus() }
+            for await code in group {
+                guard let code else { continue }
+                group.cancelAll()
+                await stop()
+                return code
+            }
+            return DaemonExitCode.failed
+        }
+    }
+
+    /// Loads what should serve.
+    ///
+    /// - Returns: an exit code if the daemon cannot go on.
+    private func load() async -> Int32? {
+        let began = MonotonicClock.nowNanoseconds()
+        do {
+            try await repository.start()
+        } catch {
+            if Task.isCancelled { return nil }
+            logger.critical("\(error.message)")
+            return DaemonExitCode.failed
+        }
+        guard !Task.isCancelled else { return nil }
+        _ = apus_trim_malloc()
+        let failed = await repository.index().filter { $0.state == .unavailable }
+        let seconds = Double((MonotonicClock.nowNanoseconds() - began) / 1_000_000) / 1e3
+        let models = Set(repository.allReady().map(\.identity.name)).count
+        if settings.repository.exitOnError, let first = failed.first {
+            logger.critical(
+                "a model failed to load, and exit_on_error is on",
+                metadata: ["model": "\(first.name)", "reason": "\(first.reason ?? "")"])
+            return DaemonExitCode.failed
+        }
+        var metadata: Logger.Metadata = ["models": "\(models)", "seconds": "\(seconds)"]
+        if !failed.isEmpty { metadata["failed"] = "\(failed.count)" }
+        logger.info("ready", metadata: metadata)
+        notifier.ready(status: status)
+        return nil
+    }
+
+    /// Reloads on SIGHUP; the first SIGTERM or SIGINT asks for the stop, a second one ends the
+    /// process at once.
+    private func followSignals() async -> AsyncStream<Void> {
+        let (stream, stop) = AsyncStream.makeStream(of: Void.self)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        Task.detached {
+            var isStopping = false
+            for await signal in signals {
+                if signal == .sighup {
+                    if !isStopping { reloadConfiguration() }
+                } else if isStopping {
+                    logger.warning(
+                        "second signal: ending at once", metadata: ["signal": "\(signal)"])
+                    log.flush()
+                    _exit(DaemonExitCode.failed)
+                } else {
+                    logger.info("stopping", metadata: ["signal": "\(signal)"])
+                    isStopping = true
+                    stop.yield()
+                }
+            }
+        }
+        return stream
+    }
+
+    private func stop() async {
+        notifier.stopping(status: "finishing the requests in flight")
+        notifier.extendTimeout(settings.server.exitTimeout + .seconds(5))
+        logger.info("draining", metadata: ["limit": "\(settings.server.exitTimeout)"])
+        let isDrained = await server.shutdown(gracePeriod: settings.server.exitTimeout)
+        await repository.stop()
+        if isDrained {
+            logger.info("stopped")
+        } else {
+            logger.warning("stopped; requests that took longer than exit_timeout were cut off")
+        }
+    }
+
+    // MARK: Service manager
+
+    private var status: String {
+        let models = repository.allReady().map { "\($0.identity)" }
+        guard !models.isEmpty else { return "no model serves" }
+        let shown = models.prefix(20).joined(separator: ", ")
+        return "serving \(shown)" + (models.count > 20 ? " and \(models.count - 20) more" : "")
+    }
+
+    private func makeWatchdog() -> Watchdog? {
+        guard notifier.isActive else { return nil }
+        let environment = ProcessEnvironment.current()
+        return Watchdog.interval(environment: environment).map { interval in
+            Watchdog(interval: interval, notifier: notifier) { [server] in
+                server.probeEventLoops($0)
+            }
+        }
+    }
+
+    /// Tells the service manager which models serve, and asks it for time while they load.
+    private func reportStatus() async -> Int32? {
+        guard notifier.isActive else { return nil }
+        var told = ""
+        while !Task.isCancelled {
+            if repository.readiness.isReady {
+                let status = status
+                if status != told { notifier.status(status) }
+                told = status
+            } else {
+                notifier.extendTimeout(.seconds(30))
+                notifier.status(repository.readiness.missing.first ?? "loading")
+            }
+            try? await Task.sleep(for: .seconds(2))
+        }
+        return nil
+    }
+
+    // MARK: Reload
+
+    private func reloadConfiguration() {
+        notifier.reloading()
+        defer { notifier.ready(status: status) }
+        do {
+            let changes = try reload.run()
+            log.setLevel(changes.settings.logging.logLevel)
+            server.setAccessLogSample(changes.settings.logging.accessLogSample)
+            logger.notice(
+                "configuration reloaded",
+                metadata: ["changed": "\(changes.applied.map(\.path).joined(separator: ", "))"])
+            for key in changes.waiting {
+                logger.warning("setting needs a restart", metadata: ["key": "\(key.path)"])
+            }
+        } catch {
+            let reason = error.problems.map { "\($0)" }.joined(separator: "; ")
+            logger.error("configuration not reloaded", metadata: ["reason": "\(reason)"])
+        }
     }
 }
