@@ -115,29 +115,3 @@ static void normalize_f32(const float *x, float mean, float inverse, const float
         y[i] = v;
     }
 }
-
-static void depthwise_f32(size_t pixels, size_t channels, size_t taps, const float *const *rows,
-                          const float *w, float *y, const apus_epilogue *epilogue) {
-    for (size_t p = 0; p < pixels; p++) {
-        float *out = y + p * channels;
-        for (size_t c = 0; c < channels; c++) out[c] = 0;
-        for (size_t t = 0; t < taps; t++) {
-            const float *in = rows[t * pixels + p];
-            const float *weight = w + t * channels;
-            for (size_t c = 0; c < channels; c++) {
-                out[c] = __builtin_fmaf(in[c], weight[c], out[c]);
-            }
-        }
-        if (!epilogue) continue;
-        if (epilogue->bias) {
-            for (size_t c = 0; c < channels; c++) out[c] += epilogue->bias[c];
-        }
-        if (epilogue->residual) {
-            const float *residual = epilogue->residual + (int64_t)p * epilogue->residual_stride;
-            for (size_t c = 0; c < channels; c++) out[c] += residual[c];
-        }
-        if (epilogue->activation >= 0) {
-            unary_f32((apus_unary)epilogue->activation, out, out, channels, epilogue->parameters);
-        }
-    }
-}

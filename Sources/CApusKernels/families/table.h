@@ -1,9 +1,11 @@
 /// The table of one instruction set: included last by each `isa_*.c`.
 #pragma once
 
+#include "depthwise.h"
 #include "gemm.h"
 #include "rows.h"
 #include "unary.h"
+#include "window.h"
 
 #define APUS_KERNEL_TABLE(NAME)                                  \
     {                                                            \
@@ -22,4 +24,6 @@
         .sum_squares_f32 = sum_squares_f32,                      \
         .normalize_f32 = normalize_f32,                          \
         .depthwise_f32 = depthwise_f32,                          \
+        .window_rows_f32 = window_rows_f32,                      \
+        .pool_f32 = pool_f32,                                    \
     }

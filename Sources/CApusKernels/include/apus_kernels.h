@@ -62,6 +62,45 @@ typedef struct {
     float parameters[2];
 } apus_epilogue;
 
+/// Most spatial dimensions of a window.
+#define APUS_WINDOW_RANK_MAX 8
+/// An offset of `apus_window` outside of the image.
+#define APUS_WINDOW_OUTSIDE (-((int64_t)1 << 56))
+
+/// Where a window's taps lie in an image with channels last, one dimension at a time: tap k of output
+/// position o is `offsets[d][o * taps[d] + k]` elements from the image's start (summed over the
+/// dimensions), or APUS_WINDOW_OUTSIDE.
+typedef struct {
+    int32_t rank;                              ///< spatial dimensions, 1 or more
+    size_t outputs[APUS_WINDOW_RANK_MAX];      ///< output positions
+    size_t taps[APUS_WINDOW_RANK_MAX];
+    const int64_t *offsets[APUS_WINDOW_RANK_MAX];
+    size_t image_stride;                       ///< elements from one image to the next
+} apus_window;
+
+/// The same for pooling, which only looks at the taps inside the image: output position o of
+/// dimension d has `counts[d][o]` of them, the first `firsts[d][o]` elements from the image's start,
+/// each `steps[d]` elements after the one before.
+typedef struct {
+    int32_t rank;
+    size_t outputs[APUS_WINDOW_RANK_MAX];
+    const int64_t *firsts[APUS_WINDOW_RANK_MAX];
+    const size_t *counts[APUS_WINDOW_RANK_MAX];
+    int64_t steps[APUS_WINDOW_RANK_MAX];
+    /// What averages divide by, multiplied over the dimensions; all null: the number of taps.
+    const size_t *divisors[APUS_WINDOW_RANK_MAX];
+    size_t image_stride;
+} apus_pool_window;
+
+/// How the elements of a window become one.
+typedef enum {
+    APUS_POOL_MAX,  // NaN if any is NaN; minus infinity of none
+    APUS_POOL_AVERAGE,
+    APUS_POOL_L1,  // sum of magnitudes
+    APUS_POOL_L2,  // root of the sum of squares
+    APUS_POOL_COUNT
+} apus_pool;
+
 /// One instruction set's kernels.
 typedef struct {
     /// Name for logs and `--isa`: "scalar", "avx2", "avx512".
@@ -119,6 +158,17 @@ typedef struct {
     /// c])`.
     void (*depthwise_f32)(size_t pixels, size_t channels, size_t taps, const float *const *rows,
                           const float *w, float *y, const apus_epilogue *epilogue);
+
+    /// Row pointers of output pixels begin ..< end (counted through all images, row-major), as
+    /// `gemm_indirect_f32` and `depthwise_f32` take them: `rows[t * (end - begin) + i]` is the
+    /// address of tap t (row-major over the dimensions) of pixel `begin + i`, or `outside`.
+    void (*window_rows_f32)(const apus_window *window, const float *x, const float *outside,
+                            size_t begin, size_t end, const float **rows);
+
+    /// Pools channels c0 ..< c1 of output pixels begin ..< end (counted through all images), channels
+    /// last: `y[pixel * channels + c]`, the taps of each element in row-major order.
+    void (*pool_f32)(apus_pool f, const apus_pool_window *window, const float *x, size_t channels,
+                     size_t c0, size_t c1, size_t begin, size_t end, float *y);
 } apus_kernel_table;
 
 /// Which instruction sets this process can use, best first; `count` receives how many.
