@@ -1,0 +1,206 @@
+internal import ApusCore
+internal import CApusKernels
+
+/// Convolution: ONNX Conv, and the engine's own `apus.Conv`, which adds a residual and an activation
+/// and reads or writes images with channels last.
+///
+/// - Shapes: `X [N, C, spatial]`, `W [M, C / group, kernel]`, `B [M]`; `Y [N, M, spatial']`. In
+///   `apus.Conv` `X` is `[N, spatial, C]` with `channels_last_input`, `Y` and the residual `Z`
+///   `[N, spatial', M]` with `channels_last_output`; `Z` may have another shape that broadcasts.
+/// - Types: floats; half precision accumulates in `float`.
+/// - Source: ONNX Conv, opset 22.
+struct Conv: StepOperator {
+    private let window: WindowAttributes
+    private let groups: Int
+    private let inputIsChannelsLast: Bool
+    private let outputIsChannelsLast: Bool
+    private let activation: FusedActivation
+
+    init(_ node: NodeReader) throws(EngineError) {
+        window = try WindowAttributes(node)
+        groups = try node.int("group", default: 1)
+        guard groups >= 1 else { throw node.fail("group is \(groups), allowed is 1 or more") }
+        let isOwn = node.node.domain == "apus"
+        inputIsChannelsLast = isOwn ? try node.flag("channels_last_input") : false
+        outputIsChannelsLast = isOwn ? try node.flag("channels_last_output") : false
+        activation = isOwn ? try FusedActivation(node) : .none
+    }
+
+    func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
+        let shape = try resolved(inputs)
+        let own = shape.output(isChannelsLast: outputIsChannelsLast)
+        let type = try inputs.dataType(0)
+        for index in 1..<3 where inputs.has(index) {
+            let other = try inputs.dataType(index)
+            guard other == type else {
+                throw inputs.fail("input \(index) is \(other), input 0 is \(type)")
+            }
+        }
+        guard inputs.has(3) else { return [PlannedTensor(type, own)] }
+        guard type == .float, try inputs.dataType(3) == .float else {
+            throw inputs.fail("a residual of type \(try inputs.dataType(3)) is not supported")
+        }
+        return [PlannedTensor(type, try inputs.broadcast(own, try inputs.shape(3)))]
+    }
+
+    func plan(_ builder: inout StepBuilder) throws(EngineError) {
+        let shape = try resolved(builder.inputs)
+        let type = try builder.inputs.dataType(0)
+        guard builder.outputs[0].shape.elementCount > 0 else { return }
+        if type == .double {
+            return try builder.addDirectConvolution(shape, bias: builder.inputs.has(2) ? 2 : nil)
+        }
+        var convolution = shape.floatConvolution
+        convolution.biasInput = builder.inputs.has(2) ? 2 : nil
+        convolution.activation = activation
+        convolution.inputIsChannelsLast = inputIsChannelsLast
+        convolution.outputIsChannelsLast = outputIsChannelsLast
+        guard builder.inputs.has(3) else { return try convolution.plan(&builder) }
+        let own = shape.output(isChannelsLast: outputIsChannelsLast)
+        let residual = try builder.inputs.shape(3)
+        if own == residual && outputIsChannelsLast {
+            convolution.residualInput = 3
+            builder.mayReuse(input: 3, forOutput: 0)
+            return try convolution.plan(&builder)
+        }
+        try addUnfused(convolution, own, residual, &builder)
+    }
+
+    private func resolved(_ inputs: PlanInputs) throws(EngineError) -> ConvolutionShape {
+        let shape = try ConvolutionShape(
+            window, groups: groups, image: try inputs.shape(0), weights: try inputs.shape(1),
+            isChannelsLast: inputIsChannelsLast, inputs)
+        if inputs.has(2), try inputs.shape(2) != [shape.outputChannels] {
+            throw inputs.fail(
+                "the bias has shape \(try inputs.shape(2)), expected [\(shape.outputChannels)]")
+        }
+        return shape
+    }
+
+    /// A residual that only broadcasts to the result is added after the convolution.
+    private func addUnfused(
+        _ convolution: FloatConvolution, _ own: Shape, _ residual: Shape,
+        _ builder: inout StepBuilder
+    ) throws(EngineError) {
+        guard outputIsChannelsLast else {
+            throw builder.inputs.fail("a residual needs channels_last_output")
+        }
+        var plain = convolution
+        plain.activation = .none
+        let product = try builder.temporary(byteCount: own.elementCount * 4)
+        try plain.addProduct(&builder, target: product)
+        let output = builder.outputs[0].shape
+        let layout = StridedLayout(output: output, broadcasting: [own, residual])
+        let (kernels, activation) = (builder.kernels, activation)
+        builder.addParallelStep(
+            count: layout.count, grain: 1024, operationCount: layout.count
+        ) { frame, range in
+            let x = frame.memory(product, as: Float.self)
+            let z = frame.input(3, as: Float.self)
+            let y = frame.output(0, as: Float.self)
+            let (xStep, zStep) = (layout.innerStrides[0], layout.innerStrides[1])
+            layout.forEachRun(range) { run in
+                for i in 0..<run.count {
+                    y[run.start + i] =
+                        x[run.offsets[0] + i * xStep] + z[run.offsets[1] + i * zStep]
+                }
+            }
+            activation.apply(y + range.lowerBound, count: range.count, kernels)
+        }
+    }
+}
+
+/// The sizes of a convolution, checked against each other.
+struct ConvolutionShape {
+    let batch: Int
+    let groups: Int
+    let inputChannels: Int
+    let outputChannels: Int
+    let axes: [WindowAxis]
+
+    /// - Parameter weights: the shape `[M, C / group, kernel]`.
+    init(
+        _ window: WindowAttributes, groups: Int, image: Shape, weights: Shape,
+        isChannelsLast: Bool = false, _ inputs: PlanInputs
+    ) throws(EngineError) {
+        guard image.count >= 3, weights.count == image.count else {
+            throw inputs.fail(
+                "an image of shape \(image) and weights of shape \(weights) need 3 or more "
+                    + "dimensions, as many as each other")
+        }
+        batch = image[0]
+        self.groups = groups
+        inputChannels = isChannelsLast ? image[image.count - 1] : image[1]
+        outputChannels = weights[0]
+        let spatial = Array(isChannelsLast ? image[1..<image.count - 1] : image[2...])
+        guard inputChannels % groups == 0, outputChannels % groups == 0,
+            weights[1] == inputChannels / groups, weights[1] > 0
+        else {
+            throw inputs.fail(
+                "weights of shape \(weights) do not fit \(inputChannels) channels in \(groups) "
+                    + "groups")
+        }
+        let kernel = try window.kernel(
+            weights: Array(weights[2...]), rank: spatial.count, inputs)
+        axes = try window.axes(spatial: spatial, kernel: kernel, inputs)
+    }
+
+    var inputSpatial: [Int] { axes.map(\.input) }
+    var outputSpatial: [Int] { axes.map(\.output) }
+    var kernel: [Int] { axes.map(\.kernel) }
+    var tapCount: Int { kernel.reduce(1, *) }
+
+    func output(isChannelsLast: Bool) -> Shape {
+        isChannelsLast
+            ? [batch] + outputSpatial + [outputChannels]
+            : [batch, outputChannels] + outputSpatial
+    }
+
+    var floatConvolution: FloatConvolution {
+        let axes = axes
+        let (inputs, outputs) = (inputChannels / groups, outputChannels / groups)
+        let last = axes[axes.count - 1]
+        return FloatConvolution(
+            batch: batch, groups: groups, inputChannels: inputs, outputChannels: outputs,
+            inputSpatial: inputSpatial, outputSpatial: outputSpatial, kernel: kernel,
+            position: { dimension, output, tap in
+                let position = axes[dimension].position(of: output, tap: tap)
+                return position >= 0 && position < axes[dimension].input ? position : nil
+            },
+            mergeable: last.dilation == 1 && last.kernel > 1 && groups == 1 ? last : nil,
+            weights: ConvolutionWeights(
+                input: 1, groupStride: outputs * inputs * tapCount,
+                columnStride: inputs * tapCount, channelStride: tapCount))
+    }
+}
+
+extension FusedActivation {
+    /// Attributes `activation`, an ONNX name, and `activation_parameters`.
+    init(_ node: NodeReader) throws(EngineError) {
+        let name = try node.string("activation", default: "")
+        let values = try node.floats("activation_parameters") ?? []
+        guard name.isEmpty || Self.codes[name] != nil, values.count <= 2 else {
+            throw node.fail("activation \"\(name)\" of \(values) is not supported")
+        }
+        code = Self.codes[name].map { Int32($0.rawValue) } ?? -1
+        parameters = (values.first ?? 0, values.count > 1 ? values[1] : 0)
+    }
+
+    /// The functions that the end of a product can apply.
+    static let codes: [String: apus_unary] = [
+        "Relu": APUS_UNARY_RELU, "Clip": APUS_UNARY_CLIP, "HardSwish": APUS_UNARY_HARD_SWISH,
+        "Sigmoid": APUS_UNARY_SIGMOID, "LeakyRelu": APUS_UNARY_LEAKY_RELU,
+        "Silu": APUS_UNARY_SILU, "Tanh": APUS_UNARY_TANH,
+        "HardSigmoid": APUS_UNARY_HARD_SIGMOID, "Elu": APUS_UNARY_ELU,
+    ]
+
+    /// Applies it to values in place.
+    func apply(_ values: UnsafeMutablePointer<Float>, count: Int, _ kernels: Kernels) {
+        guard code >= 0 else { return }
+        withUnsafeBytes(of: parameters) {
+            kernels.unary_f32?(
+                apus_unary(UInt32(code)), values, values, count,
+                $0.assumingMemoryBound(to: Float.self).baseAddress)
+        }
+    }
+}

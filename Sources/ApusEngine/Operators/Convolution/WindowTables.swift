@@ -1,0 +1,119 @@
+internal import ApusCore
+internal import CApusKernels
+
+/// Where a window's taps lie, as the kernels read it: made once per plan.
+///
+/// `@unchecked Sendable` because its memory is written only by `init`.
+final class WindowTable: @unchecked Sendable {
+    let window: apus_window
+    let outputs: [Int]
+    let taps: [Int]
+    let offsets: [UnsafePointer<Int64>]
+    let tapCount: Int
+    private let memory: UnsafeMutablePointer<Int64>
+
+    /// - Parameters:
+    ///   - strides: elements from one input position to the next, per dimension.
+    ///   - position: the input position of (dimension, output, tap), or nil outside.
+    /// - Throws: `EngineError.limitExceeded` if the table takes over `byteCountMax`.
+    init(
+        outputs: [Int], taps: [Int], strides: [Int], imageStride: Int, byteCountMax: Int,
+        position: (Int, Int, Int) -> Int?
+    ) throws(EngineError) {
+        var count = 0
+        for (output, tap) in zip(outputs, taps) {
+            let (product, overflow) = output.multipliedReportingOverflow(by: tap)
+            guard !overflow, product <= byteCountMax / 8 - count else {
+                throw .limitExceeded(
+                    "the table of a window with taps \(taps) at positions \(outputs) is over the "
+                        + "model's memory limit of \(byteCountMax) bytes")
+            }
+            count += product
+        }
+        memory = .allocate(capacity: max(count, 1))
+        var window = apus_window()
+        window.rank = Int32(outputs.count)
+        window.image_stride = imageStride
+        var next = memory
+        var offsets: [UnsafePointer<Int64>] = []
+        for dimension in outputs.indices {
+            offsets.append(UnsafePointer(next))
+            let stride = Int64(strides[dimension])
+            setElement(of: &window.outputs, dimension, outputs[dimension])
+            setElement(of: &window.taps, dimension, taps[dimension])
+            setElement(of: &window.offsets, dimension, UnsafePointer(next))
+            for output in 0..<outputs[dimension] {
+                for tap in 0..<taps[dimension] {
+                    let found = position(dimension, output, tap)
+                    next.initialize(to: found.map { Int64($0) * stride } ?? windowOutside)
+                    next += 1
+                }
+            }
+        }
+        self.window = window
+        self.outputs = outputs
+        self.taps = taps
+        self.offsets = offsets
+        tapCount = taps.reduce(1, *)
+    }
+
+    deinit { memory.deallocate() }
+}
+
+/// APUS_WINDOW_OUTSIDE, which Swift does not import.
+private let windowOutside = -(Int64(1) << 56)
+
+/// The taps inside the image, as the pooling kernel reads them: made once per plan.
+///
+/// `@unchecked Sendable` because its memory is written only by `init`.
+final class PoolTable: @unchecked Sendable {
+    let window: apus_pool_window
+    private let memory: UnsafeMutablePointer<Int>
+
+    /// - Parameter countsPadding: averages divide by the taps in image and padding.
+    init(axes: [WindowAxis], strides: [Int], imageStride: Int, countsPadding: Bool) {
+        let count = axes.reduce(0) { $0 + $1.output }
+        memory = .allocate(capacity: max(3 * count, 1))
+        var window = apus_pool_window()
+        window.rank = Int32(axes.count)
+        window.image_stride = imageStride
+        var next = memory
+        for (dimension, axis) in axes.enumerated() {
+            let (firsts, counts, divisors) = (next, next + axis.output, next + 2 * axis.output)
+            for output in 0..<axis.output {
+                let taps = axis.taps(of: output)
+                let first = axis.position(of: output, tap: taps.lowerBound)
+                firsts[output] = taps.isEmpty ? 0 : first * strides[dimension]
+                counts[output] = taps.count
+                divisors[output] = axis.paddedTapCount(of: output)
+            }
+            next += 3 * axis.output
+            setElement(of: &window.outputs, dimension, axis.output)
+            setElement(
+                of: &window.firsts, dimension,
+                UnsafeRawPointer(firsts).assumingMemoryBound(to: Int64.self))
+            setElement(of: &window.counts, dimension, asSizes(counts))
+            if countsPadding { setElement(of: &window.divisors, dimension, asSizes(divisors)) }
+            // With one tap there is no step, and a large dilation would overflow.
+            let hasSteps = (0..<axis.output).contains { counts[$0] > 1 }
+            let step = hasSteps ? axis.dilation * strides[dimension] : 0
+            setElement(of: &window.steps, dimension, Int64(step))
+        }
+        self.window = window
+    }
+
+    deinit { memory.deallocate() }
+}
+
+private func asSizes(_ pointer: UnsafeMutablePointer<Int>) -> UnsafePointer<Int> {
+    UnsafePointer(pointer)
+}
+
+/// Writes one element of a C array, which Swift sees as a tuple.
+private func setElement<Array, Element>(of array: inout Array, _ index: Int, _ element: Element) {
+    precondition((index + 1) * MemoryLayout<Element>.stride <= MemoryLayout<Array>.size)
+    withUnsafeMutableBytes(of: &array) {
+        $0.storeBytes(
+            of: element, toByteOffset: index * MemoryLayout<Element>.stride, as: Element.self)
+    }
+}
