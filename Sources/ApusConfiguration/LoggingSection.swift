@@ -18,6 +18,8 @@ public struct LoggingSection: Sendable, Hashable {
     public var logFormat = LogFormat.auto
     /// One in this many requests gets an access line; 0 = none. Failures are logged in any case.
     public var accessLogSample = 0
+    /// Path of the file for traces of requests; empty = they cannot be switched on.
+    public var traceFile = ""
 
     static let keys: [ConfigurationKey] = [
         .init(
@@ -30,5 +32,9 @@ public struct LoggingSection: Sendable, Hashable {
             "logging", "access_log_sample", \.logging.accessLogSample,
             .integer(0...1_000_000_000, meaningOfZero: "none"), reloadable: true,
             "One in this many requests gets an access line; 1 = every request."),
+        .init(
+            "logging", "trace_file", \.logging.traceFile, .text("<path>"),
+            "File for traces of requests, in Triton's form; clients switch them on by "
+                + "/v2/trace/setting. Empty = they cannot."),
     ]
 }

@@ -26,6 +26,8 @@ public struct InferenceRequest: Sendable {
     /// When the first byte arrived and when decoding ended, on the clock of `MonotonicClock`.
     public var receivedNanoseconds: UInt64
     public var parsedNanoseconds: UInt64
+    /// Where the scheduler notes the times of a traced request; nil for all others.
+    public var stageTimes: StageTimes?
 
     public init(
         id: String = "", inputs: [NamedTensor], requestedOutputs: [String] = [],

@@ -56,6 +56,7 @@ extension ModelScheduler {
         let requests = launch.requests
         let run = launch.runner.run(
             requests, threadCount: launch.threadCount, scatter: scatter, clock: clock)
+        for request in requests { request.note(run) }
         switch run.result {
         case .success(let responses):
             record.succeeded(requests, run)

@@ -43,6 +43,13 @@ enum Endpoints {
             .post, "/v2/repository/{repository}/models/{model}/unload",
             .direct(RepositoryCodec.named)),
 
+        .init(.get, "/v2/trace/setting", .direct(SettingsCodec.trace)),
+        .init(.post, "/v2/trace/setting", .direct(SettingsCodec.changeTrace)),
+        .init(.get, "/v2/models/{model}/trace/setting", .direct(SettingsCodec.trace)),
+        .init(.post, "/v2/models/{model}/trace/setting", .direct(SettingsCodec.changeTrace)),
+        .init(.get, "/v2/logging", .direct(SettingsCodec.log)),
+        .init(.post, "/v2/logging", .direct(SettingsCodec.changeLog)),
+
         .init(.get, "/v2/systemsharedmemory/status", .direct(SharedMemoryCodec.status)),
         .init(
             .get, "/v2/systemsharedmemory/region/{name}/status", .direct(SharedMemoryCodec.status)),

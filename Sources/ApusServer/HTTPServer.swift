@@ -23,9 +23,10 @@ public final class HTTPServer: Sendable {
     private let logger: Logger
     private let state = Guarded(State())
 
+    /// - Parameter logControl: lets clients change the log's level; nil = they cannot.
     public init(
         configuration: HTTPServerConfiguration, catalogue: any ModelCatalogue, metrics: Metrics,
-        logger: Logger
+        logger: Logger, logControl: (any LogControl)? = nil
     ) {
         self.logger = logger
         let useCases = UseCases(
@@ -34,7 +35,8 @@ public final class HTTPServer: Sendable {
             sharedMemory: SharedMemoryRegions(
                 isAllowed: configuration.allowsSharedMemory,
                 inputByteCountMax: configuration.bodyByteCountMax,
-                inputMemoryByteCountMax: configuration.bodyMemoryByteCountMax))
+                inputMemoryByteCountMax: configuration.bodyMemoryByteCountMax),
+            traceFile: configuration.traceFile, logControl: logControl)
         server = ServerContext(
             configuration: configuration, useCases: useCases, metrics: metrics,
             accessLog: AccessLog(logger: logger, sample: configuration.accessLogSample),

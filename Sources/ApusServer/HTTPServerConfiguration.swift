@@ -57,6 +57,8 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
     public var allowsSharedMemory = false
     /// What holds for gRPC alone.
     public var grpc = GRPCConfiguration()
+    /// Path of the file for traces of requests; empty = they cannot be switched on.
+    public var traceFile = ""
     /// The name in the server's metadata.
     public var serverName = "apus"
     /// The version in the server's metadata.

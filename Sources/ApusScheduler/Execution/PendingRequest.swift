@@ -13,6 +13,7 @@ final class PendingRequest: Sendable {
     let deadlineNanoseconds: UInt64?
     let receivedNanoseconds: UInt64
     let enqueuedNanoseconds: UInt64
+    private let stageTimes: StageTimes?
     private let completion: @Sendable (Answer) -> Void
 
     init(
@@ -27,8 +28,21 @@ final class PendingRequest: Sendable {
         cancellation = request.cancellation
         deadlineNanoseconds = request.deadlineNanoseconds
         receivedNanoseconds = request.receivedNanoseconds
+        stageTimes = request.stageTimes
         self.enqueuedNanoseconds = enqueuedNanoseconds
         self.completion = completion
+    }
+
+    /// Notes the times of a traced request.
+    func note(_ run: BatchRun) {
+        guard let stageTimes else { return }
+        var times = StageTimes.Values()
+        times.queueStart = enqueuedNanoseconds
+        times.computeStart = run.startedNanoseconds
+        times.computeInputEnd = run.gatheredNanoseconds
+        times.computeOutputStart = run.computedNanoseconds
+        times.computeEnd = run.endedNanoseconds
+        stageTimes.set(times)
     }
 
     /// Hands the answer out. Called once per request, outside locks and queues' state.

@@ -11,7 +11,7 @@ extension HTTPConnection {
         // The tensors keep the body now, and free it when nobody needs it any more.
         exchange.body = nil
         let servable: any Servable
-        let decoded: DecodedRequest
+        var decoded: DecodedRequest
         let targets: [Int: SharedMemoryRegions.Target]
         do {
             servable = try server.useCases.servable(request.model ?? "", version: request.version)
@@ -22,9 +22,17 @@ extension HTTPConnection {
             complete(exchange, server.answer(to: error))
             return
         }
+        let trace = server.useCases.tracer.begin(
+            servable.identity, requestID: decoded.request.id)
+        if let trace {
+            trace.mark("HTTP_RECV_START", exchange.receivedNanoseconds)
+            trace.mark("HTTP_RECV_END", arrivedNanoseconds)
+            trace.mark("REQUEST_START")
+            decoded.request.stageTimes = trace.stages
+        }
         let answer = InferenceAnswer(
             connection: NIOLoopBound((self, exchange), eventLoop: loop.eventLoop),
-            servable: servable, format: decoded.format, targets: targets,
+            servable: servable, format: decoded.format, targets: targets, trace: trace,
             metrics: server.useCases.metrics(of: servable))
         server.run(
             decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds, on: loop.eventLoop,
@@ -61,6 +69,7 @@ private struct InferenceAnswer: Sendable {
     let servable: any Servable
     let format: ResponseFormat
     let targets: [Int: SharedMemoryRegions.Target]
+    let trace: RequestTrace?
     let metrics: ModelMetrics?
 
     /// On the connection's event loop.
@@ -68,12 +77,7 @@ private struct InferenceAnswer: Sendable {
         let (connection, exchange) = connection.value
         guard connection.phase != .closed, exchange.response == nil else { return }
         let start = MonotonicClock.nowNanoseconds()
-        if let metrics {
-            exchange.onSent = {
-                metrics.recordStage(
-                    .send, nanoseconds: MonotonicClock.nowNanoseconds() &- start)
-            }
-        }
+        exchange.onSent = sentAction(start, connection.server.useCases.tracer)
         do {
             let response = try connection.server.useCases.classified(
                 try result.get(), as: format, by: servable)
@@ -84,6 +88,24 @@ private struct InferenceAnswer: Sendable {
             connection.complete(exchange, try encoded(response, headers, connection))
         } catch {
             connection.complete(exchange, connection.server.answer(to: error))
+        }
+    }
+
+    /// What is to be noted when the answer is with the system.
+    private func sentAction(_ start: UInt64, _ tracer: RequestTracer) -> (() -> Void)? {
+        if let trace {
+            trace.mark("REQUEST_END", start)
+            return { [metrics] in
+                let end = MonotonicClock.nowNanoseconds()
+                metrics?.recordStage(.send, nanoseconds: end &- start)
+                trace.mark("HTTP_SEND_START", start)
+                trace.mark("HTTP_SEND_END", end)
+                tracer.finish(trace)
+            }
+        }
+        guard let metrics else { return nil }
+        return {
+            metrics.recordStage(.send, nanoseconds: MonotonicClock.nowNanoseconds() &- start)
         }
     }
 

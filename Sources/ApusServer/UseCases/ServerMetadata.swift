@@ -13,7 +13,10 @@ extension UseCases {
             "schedule_policy", "model_configuration",
         ]
         if sharedMemory.isAllowed { names.append("system_shared_memory") }
-        return names + ["binary_tensor_data", "parameters", "statistics"]
+        names += ["binary_tensor_data", "parameters", "statistics"]
+        if !tracer.file.isEmpty { names.append("trace") }
+        if logControl != nil { names.append("logging") }
+        return names
     }
 
     func serverMetadata() -> ServerMetadata {

@@ -10,14 +10,20 @@ final class UseCases: Sendable {
     let metrics: Metrics
     /// Shared memory that clients registered.
     let sharedMemory: SharedMemoryRegions
+    let tracer: RequestTracer
+    /// Nil = the log cannot be changed over the network.
+    let logControl: (any LogControl)?
     let serverName: String
     let serverVersion: String
     private let stopping = Atomic<Bool>(false)
 
     init(
         catalogue: any ModelCatalogue, metrics: Metrics, serverName: String, serverVersion: String,
-        sharedMemory: SharedMemoryRegions = SharedMemoryRegions(isAllowed: false)
+        sharedMemory: SharedMemoryRegions = SharedMemoryRegions(isAllowed: false),
+        traceFile: String = "", logControl: (any LogControl)? = nil
     ) {
+        tracer = RequestTracer(file: traceFile)
+        self.logControl = logControl
         self.sharedMemory = sharedMemory
         self.catalogue = catalogue
         self.metrics = metrics

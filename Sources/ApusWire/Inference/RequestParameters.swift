@@ -84,7 +84,7 @@ struct RequestParameters {
     }
 
     /// The value that comes next; nil for null, arrays and objects.
-    private static func value(
+    static func value(
         from scanner: inout JSONScanner
     ) throws(WireError) -> ParameterValue? {
         switch try scanner.peek() {

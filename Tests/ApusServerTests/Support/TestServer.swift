@@ -63,6 +63,7 @@ final class PendingShutdown: Sendable {
 /// Runs `body` with a server. The body may block: it has a thread of its own.
 func withServer(
     _ catalogue: FakeCatalogue? = nil, accessLogSample: Int = 0,
+    logControl: (any LogControl)? = nil,
     configure: (inout HTTPServerConfiguration) -> Void = { _ in },
     _ body: @escaping @Sendable (TestServer) throws -> Void
 ) async throws {
@@ -78,7 +79,8 @@ func withServer(
     let metrics = Metrics(version: "1.2.3", collectsProcess: false)
     let log = RecordedLog()
     let server = HTTPServer(
-        configuration: configuration, catalogue: catalogue, metrics: metrics, logger: log.logger)
+        configuration: configuration, catalogue: catalogue, metrics: metrics, logger: log.logger,
+        logControl: logControl)
     let bound = try await server.start()
     let test = TestServer(
         server: server, catalogue: catalogue, metrics: metrics, log: log,
