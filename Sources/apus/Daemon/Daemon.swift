@@ -64,7 +64,8 @@ struct Daemon {
         server = HTTPServer(
             configuration: settings.makeHTTPConfiguration(
                 activation: SocketActivation(environment: sources.environment), cores: cores),
-            catalogue: repository, metrics: metrics, logger: log.makeLogger("server"))
+            catalogue: repository, metrics: metrics, logger: log.makeLogger("server"),
+            logControl: log)
         reload = ConfigurationReload(configuration, sources: sources)
         startEngineThreads(count: cores.coreCount)
         logStart(configuration, environment: sources.environment, cores: cores, assembly.options)

@@ -69,6 +69,8 @@ extension Settings {
         configuration.writeTimeout = server.writeTimeout
         configuration.idleTimeout = server.idleTimeout
         configuration.accessLogSample = logging.accessLogSample
+        configuration.allowsSharedMemory = server.allowSharedMemory
+        configuration.traceFile = logging.traceFile
         configuration.serverVersion = ApusVersion.text
         return configuration
     }
