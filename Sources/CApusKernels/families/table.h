@@ -4,6 +4,7 @@
 #include "depthwise.h"
 #include "gemm.h"
 #include "rows.h"
+#include "trees.h"
 #include "unary.h"
 #include "window.h"
 
@@ -26,4 +27,6 @@
         .depthwise_f32 = depthwise_f32,                          \
         .window_rows_f32 = window_rows_f32,                      \
         .pool_f32 = pool_f32,                                    \
+        .tree_leaves_f32 = tree_leaves_f32,                      \
+        .tree_leaves_f64 = tree_leaves_f64,                      \
     }

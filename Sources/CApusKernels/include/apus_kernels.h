@@ -100,6 +100,51 @@ typedef enum {
     APUS_POOL_L2,  // root of the sum of squares
     APUS_POOL_COUNT
 } apus_pool;
+/// How a tree's node compares a feature `x` with its threshold `t`.
+typedef enum {
+    APUS_TREE_LEQ,
+    APUS_TREE_LT,
+    APUS_TREE_GTE,
+    APUS_TREE_GT,
+    APUS_TREE_EQ,
+    APUS_TREE_NEQ,
+    APUS_TREE_MEMBER  // x is in a set
+} apus_tree_mode;
+
+/// The bits of a tree's node, from the lowest: whether it has children (a leaf has none), whether NaN
+/// counts as true, the mode in three bits, the feature.
+#define APUS_TREE_INNER 1u
+#define APUS_TREE_MISSING_SHIFT 1
+#define APUS_TREE_MODE_SHIFT 2
+#define APUS_TREE_FEATURE_SHIFT 5
+#define APUS_TREE_FEATURE_MAX 0x7ffffffu  // 27 bits
+
+/// A node of a tree. The child for true is at index `child`, the one for false right after it; a
+/// leaf's child is the leaf itself. The bytes of a leaf's threshold are the leaf's index, those of a
+/// member node's its set's index.
+typedef struct {
+    float threshold;
+    uint32_t bits;
+    uint32_t child;
+} apus_tree_node_f32;
+
+/// The same in double precision.
+typedef struct {
+    double threshold;
+    uint32_t bits;
+    uint32_t child;
+} apus_tree_node_f64;
+
+/// Trees, ready to walk.
+typedef struct {
+    const void *nodes;      ///< of all trees
+    const uint32_t *roots;  ///< one index of a node per tree
+    /// Values of all sets, each set sorted; set `i` lies at `member_starts[i] ..< member_starts[i + 1]`.
+    const void *members;
+    const uint32_t *member_starts;
+    int32_t mode;      ///< the mode of all inner nodes, or -1 if they differ
+    bool has_missing;  ///< whether NaN counts as true in any node
+} apus_trees;
 
 /// One instruction set's kernels.
 typedef struct {
@@ -169,6 +214,14 @@ typedef struct {
     /// last: `y[pixel * channels + c]`, the taps of each element in row-major order.
     void (*pool_f32)(apus_pool f, const apus_pool_window *window, const float *x, size_t channels,
                      size_t c0, size_t c1, size_t begin, size_t end, float *y);
+    /// The leaves that rows of features reach in trees `first ..< last` (at least one): for row r,
+    /// features at `x + r * row_stride`, and tree t: `leaves[r * (last - first) + t - first]` is the
+    /// leaf's index. Every row has at least one feature, and every feature that a node names.
+    void (*tree_leaves_f32)(const apus_trees *trees, size_t first, size_t last, const float *x,
+                            int64_t row_stride, size_t rows, uint32_t *leaves);
+    /// The same in double precision.
+    void (*tree_leaves_f64)(const apus_trees *trees, size_t first, size_t last, const double *x,
+                            int64_t row_stride, size_t rows, uint32_t *leaves);
 } apus_kernel_table;
 
 /// Which instruction sets this process can use, best first; `count` receives how many.
