@@ -100,6 +100,7 @@ typedef enum {
     APUS_POOL_L2,  // root of the sum of squares
     APUS_POOL_COUNT
 } apus_pool;
+
 /// How a tree's node compares a feature `x` with its threshold `t`.
 typedef enum {
     APUS_TREE_LEQ,
@@ -214,6 +215,7 @@ typedef struct {
     /// last: `y[pixel * channels + c]`, the taps of each element in row-major order.
     void (*pool_f32)(apus_pool f, const apus_pool_window *window, const float *x, size_t channels,
                      size_t c0, size_t c1, size_t begin, size_t end, float *y);
+
     /// The leaves that rows of features reach in trees `first ..< last` (at least one): for row r,
     /// features at `x + r * row_stride`, and tree t: `leaves[r * (last - first) + t - first]` is the
     /// leaf's index. Every row has at least one feature, and every feature that a node names.

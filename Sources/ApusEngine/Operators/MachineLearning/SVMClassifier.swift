@@ -253,6 +253,11 @@ private struct PairedMachines: Sendable {
                 pair += 1
             }
         }
+        if n == 2 {
+            // The pair's own answer: the rounds below stop before they reach it.
+            (p[0], p[1]) = (r[1], r[2])
+            return
+        }
         for i in 0..<n {
             p[i] = 1 / Float(n)
             q[i * n + i] = 0
