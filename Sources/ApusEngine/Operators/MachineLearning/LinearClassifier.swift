@@ -8,7 +8,7 @@ internal import ApusCore
 struct LinearClassifier: Classifier {
     let labels: ClassLabels
     let node: Node
-    private let coefficients: SideBySide
+    private let coefficients: FeatureVectors
     private let intercepts: [Float]
     private let transform: PostTransform
 
@@ -28,7 +28,7 @@ struct LinearClassifier: Classifier {
             throw node.fail(
                 "attribute \"coefficients\" has \(values.count) values for \(count) scores")
         }
-        coefficients = SideBySide(values, count: count, length: values.count / count)
+        coefficients = FeatureVectors(values, count: count, length: values.count / count)
         intercepts = given.isEmpty ? Array(repeating: 0, count: count) : given
         transform = try PostTransform(node)
     }
@@ -46,7 +46,8 @@ struct LinearClassifier: Classifier {
     }
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
-        let (coefficients, intercepts, transform) = (coefficients, intercepts, transform)
+        let weights = try coefficients.bound(to: builder.kernels)
+        let (intercepts, transform) = (intercepts, transform)
         let (table, labelCount, scoreCount) = (labels.table, labels.count, scoreCount)
         let wants = (builder.wants(output: 0), builder.wants(output: 1))
         let count = coefficients.count
@@ -54,7 +55,7 @@ struct LinearClassifier: Classifier {
             FeatureRows(builder.inputs), workPerRow: 2 * count * coefficients.length,
             extraScratch: max(count, 2)
         ) { frame, row, x, scores in
-            coefficients.products(x, scores)
+            weights.products(x, scores)
             for target in 0..<count { scores[target] += intercepts[target] }
             var best = 0
             if count == 1 {

@@ -7,7 +7,7 @@ internal import ApusCore
 /// - Source: ai.onnx.ml LinearRegressor, version 1. With one target only PROBIT is applied, as in
 ///   onnxruntime.
 struct LinearRegressor: StepOperator {
-    private let coefficients: SideBySide
+    private let coefficients: FeatureVectors
     private let intercepts: [Float]
     private let transform: PostTransform
 
@@ -18,7 +18,8 @@ struct LinearRegressor: StepOperator {
             throw node.fail(
                 "attribute \"coefficients\" has \(values.count) values for \(targetCount) targets")
         }
-        coefficients = SideBySide(values, count: targetCount, length: values.count / targetCount)
+        coefficients = FeatureVectors(
+            values, count: targetCount, length: values.count / targetCount)
         intercepts = try node.floats("intercepts") ?? []
         guard intercepts.isEmpty || intercepts.count == targetCount else {
             throw node.fail(
@@ -34,14 +35,15 @@ struct LinearRegressor: StepOperator {
     }
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
-        let (coefficients, intercepts, transform) = (coefficients, intercepts, transform)
+        let weights = try coefficients.bound(to: builder.kernels)
+        let (intercepts, transform) = (intercepts, transform)
         let count = coefficients.count
         let transforms = count > 1 || transform == .probit
         try builder.addRowStep(
             FeatureRows(builder.inputs), workPerRow: 2 * count * coefficients.length
         ) { frame, row, x, _ in
             let y = frame.output(0, as: Float.self) + row * count
-            coefficients.products(x, y)
+            weights.products(x, y)
             for (target, intercept) in intercepts.enumerated() { y[target] += intercept }
             if transforms { transform.apply(y, count) }
         }

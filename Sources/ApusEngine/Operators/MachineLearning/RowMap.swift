@@ -1,4 +1,5 @@
 internal import ApusCore
+internal import CApusKernels
 
 /// A step that computes each row of features on its own, in `float`.
 extension StepBuilder {
@@ -29,50 +30,71 @@ extension StepBuilder {
     }
 }
 
-/// Vectors of equal length, the same element of all of them side by side, so that a row meets them
-/// all at once.
-struct SideBySide: Sendable {
+/// Vectors of equal length that rows are multiplied with or compared to.
+struct FeatureVectors: Sendable {
     let count: Int
     let length: Int
     private let values: [Float]
 
-    /// - Parameter vectors: one after the other; `count * length` values.
-    init(_ vectors: [Float], count: Int, length: Int) {
+    /// - Parameter values: the vectors, one after the other; `count * length` elements.
+    init(_ values: [Float], count: Int, length: Int) {
         self.count = count
         self.length = length
-        var values = [Float](repeating: 0, count: count * length)
-        for vector in 0..<count {
-            for i in 0..<length { values[i * count + vector] = vectors[vector * length + i] }
-        }
         self.values = values
     }
 
-    /// `sums[v] = Σ x[i] * vector[v][i]`, in the order of i.
-    func products(_ x: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>) {
-        sums.update(repeating: 0, count: count)
-        values.withUnsafeBufferPointer { values in
-            guard var side = values.baseAddress else { return }
-            for i in 0..<length {
-                let element = x[i]
-                for v in 0..<count { sums[v] += element * side[v] }
-                side += count
+    /// The vectors in the layout of a set of kernels.
+    func bound(to kernels: Kernels) throws(EngineError) -> BoundVectors {
+        let byteCount = kernels.gemm_packed_count_f32(length, count) * 4
+        do {
+            let packed = try TensorBytes(byteCount: byteCount) { memory in
+                values.withUnsafeBytes { source in
+                    kernels.gemm_pack_b_f32(
+                        source.baseAddress, 1, Int64(length), length, count,
+                        memory.baseAddress?.assumingMemoryBound(to: Float.self))
+                }
             }
+            return BoundVectors(vectors: self, kernels: kernels, packed: packed)
+        } catch {
+            throw .outOfMemory(byteCount: byteCount)
         }
     }
 
     /// `sums[v] = Σ (x[i] - vector[v][i])²`, in the order of i.
     func distances(_ x: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>) {
-        sums.update(repeating: 0, count: count)
         values.withUnsafeBufferPointer { values in
-            guard var side = values.baseAddress else { return }
-            for i in 0..<length {
-                let element = x[i]
-                for v in 0..<count {
-                    let difference = element - side[v]
-                    sums[v] += difference * difference
+            for v in 0..<count {
+                var sum: Float = 0
+                for i in 0..<length {
+                    let difference = x[i] - values[v * length + i]
+                    sum += difference * difference
                 }
-                side += count
+                sums[v] = sum
             }
+        }
+    }
+}
+
+/// Vectors packed for the dense kernels.
+struct BoundVectors: Sendable {
+    let vectors: FeatureVectors
+    private let kernels: Kernels
+    private let packed: TensorBytes
+
+    fileprivate init(vectors: FeatureVectors, kernels: Kernels, packed: TensorBytes) {
+        self.vectors = vectors
+        self.kernels = kernels
+        self.packed = packed
+    }
+
+    /// `sums[v] = Σ x[i] * vector[v][i]`: one chain of fused multiply-adds each, in the order of i.
+    func products(_ x: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>) {
+        let (count, length) = (vectors.count, vectors.length)
+        packed.withUnsafeBytes { packed in
+            kernels.gemm_f32(
+                1, count, length, x, Int64(length),
+                packed.baseAddress?.assumingMemoryBound(to: Float.self), sums, Int64(count), 0,
+                count, 1, nil)
         }
     }
 }

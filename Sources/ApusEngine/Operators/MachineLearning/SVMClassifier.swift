@@ -56,20 +56,21 @@ struct SVMClassifier: Classifier {
         let rows = try FeatureRows(builder.inputs)
         let (machine, table, scoreCount) = (machine, labels.table, scoreCount)
         let wants = (builder.wants(output: 0), builder.wants(output: 1))
-        let (vectorCount, scratch) =
+        let (vectors, scratch) =
             switch machine {
-            case .hyperplanes(let planes): (planes.vectors.count, 0)
-            case .pairs(let pairs): (pairs.vectors.count, pairs.scratchCount)
+            case .hyperplanes(let planes): (planes.vectors, 0)
+            case .pairs(let pairs): (pairs.vectors, pairs.scratchCount)
             }
+        let bound = try vectors.bound(to: builder.kernels)
         try builder.addRowStep(
-            rows, workPerRow: 2 * vectorCount &* rows.columnCount,
+            rows, workPerRow: 2 * vectors.count &* rows.columnCount,
             extraScratch: scratch + scoreCount
         ) { frame, row, x, memory in
             let scores = memory + scratch
             let best =
                 switch machine {
-                case .hyperplanes(let planes): planes.classify(x, scores)
-                case .pairs(let pairs): pairs.classify(x, memory, scores)
+                case .hyperplanes(let planes): planes.classify(bound, x, scores)
+                case .pairs(let pairs): pairs.classify(bound, x, memory, scores)
                 }
             if wants.0 { frame.output(0, as: Int64.self)[row] = table[best] }
             if wants.1 {
@@ -101,9 +102,11 @@ private struct Hyperplanes: Sendable {
         hasProbabilities = !(try node.floats("prob_a") ?? []).isEmpty
     }
 
-    func classify(_ x: UnsafePointer<Float>, _ scores: UnsafeMutablePointer<Float>) -> Int {
+    func classify(
+        _ bound: BoundVectors, _ x: UnsafePointer<Float>, _ scores: UnsafeMutablePointer<Float>
+    ) -> Int {
         let count = vectors.count
-        vectors.apply(x, scores)
+        vectors.apply(bound, x, scores)
         for index in 0..<count { scores[index] += rho }
         var best = 0
         for index in 0..<count where scores[index] > scores[best] { best = index }
@@ -181,12 +184,12 @@ private struct PairedMachines: Sendable {
 
     /// - Returns: the index of the class with most votes, the first of several.
     func classify(
-        _ x: UnsafePointer<Float>, _ memory: UnsafeMutablePointer<Float>,
+        _ bound: BoundVectors, _ x: UnsafePointer<Float>, _ memory: UnsafeMutablePointer<Float>,
         _ scores: UnsafeMutablePointer<Float>
     ) -> Int {
         let pairs = memory + vectors.count
         let votes = pairs + pairCount
-        vectors.apply(x, memory)
+        vectors.apply(bound, x, memory)
         votes.update(repeating: 0, count: classCount)
         var pair = 0
         for i in 0..<classCount - 1 {
@@ -252,11 +255,6 @@ private struct PairedMachines: Sendable {
                 (r[i * n + j], r[j * n + i]) = (limited, 1 - limited)
                 pair += 1
             }
-        }
-        if n == 2 {
-            // The pair's own answer: the rounds below stop before they reach it.
-            (p[0], p[1]) = (r[1], r[2])
-            return
         }
         for i in 0..<n {
             p[i] = 1 / Float(n)

@@ -46,12 +46,13 @@ struct SVMRegressor: StepOperator {
     }
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
+        let bound = try vectors.bound(to: builder.kernels)
         let (vectors, coefficients, rho, isOneClass) = (vectors, coefficients, rho, isOneClass)
         try builder.addRowStep(
             FeatureRows(builder.inputs), workPerRow: 2 * vectors.count &* vectors.featureCount,
             extraScratch: vectors.count
         ) { frame, row, x, values in
-            vectors.apply(x, values)
+            vectors.apply(bound, x, values)
             var score: Float = 0
             if let coefficients {
                 for (vector, weight) in coefficients.enumerated() {

@@ -11,7 +11,7 @@ struct SupportVectors: Sendable {
     private let gamma: Float
     private let coefficient: Float
     private let degree: Float
-    private let vectors: SideBySide
+    private let vectors: FeatureVectors
 
     var count: Int { vectors.count }
     var featureCount: Int { vectors.length }
@@ -39,17 +39,25 @@ struct SupportVectors: Sendable {
         gamma = parameters.first ?? 0
         coefficient = parameters.isEmpty ? 0 : parameters[1]
         degree = parameters.isEmpty ? 0 : parameters[2]
-        vectors = SideBySide(values, count: count, length: values.count / count)
+        vectors = FeatureVectors(values, count: count, length: values.count / count)
+    }
+
+    /// The vectors in the layout of a set of kernels, for `apply`.
+    func bound(to kernels: Kernels) throws(EngineError) -> BoundVectors {
+        try vectors.bound(to: kernels)
     }
 
     /// `results[v] = K(x, vector v)`.
-    func apply(_ x: UnsafePointer<Float>, _ results: UnsafeMutablePointer<Float>) {
+    func apply(
+        _ bound: BoundVectors, _ x: UnsafePointer<Float>,
+        _ results: UnsafeMutablePointer<Float>
+    ) {
         if kernel == .rbf {
             vectors.distances(x, results)
             for v in 0..<count { results[v] = Float.exp(-gamma * results[v]) }
             return
         }
-        vectors.products(x, results)
+        bound.products(x, results)
         switch kernel {
         case .linear, .rbf: return
         case .sigmoid:
