@@ -15,6 +15,9 @@ public protocol Servable: AnyObject, Sendable {
         _ request: InferenceRequest,
         completion: @escaping @Sendable (Result<InferenceResponse, any Error>) -> Void)
 
+    /// A small request that the model is known to answer, for documentation; empty if none is known.
+    var exampleInputs: [NamedTensor] { get }
+
     /// Bytes held for this version: weights mapped and packed, without instances.
     var memoryByteCount: Int { get }
 
@@ -24,6 +27,7 @@ public protocol Servable: AnyObject, Sendable {
 
 extension Servable {
     public var memoryByteCount: Int { 0 }
+    public var exampleInputs: [NamedTensor] { [] }
 }
 
 /// A model that can be run: what the scheduler sees of the engine. Immutable and shared.

@@ -17,6 +17,7 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
     public let configuration: ModelConfiguration
     public let labels: [String: [String]]
     public let memoryByteCount: Int
+    public let exampleInputs: [NamedTensor]
 
     let check: RequestCheck
     let rules: QueueRules
@@ -35,24 +36,25 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
     ///   - configuration: completed with what the model says; its instance count 0 is replaced by
     ///     the number of cores.
     ///   - labels: by output name.
+    ///   - exampleInputs: a small request that the model is known to answer.
     ///   - cores: the one budget of the process.
     /// - Throws: what making an instance throws.
     public convenience init(
         model: any ExecutableModel, identity: ModelIdentity, configuration: ModelConfiguration,
         labels: [String: [String]] = [:], limits: SchedulerLimits = SchedulerLimits(),
-        cores: CoreBudget, metrics: Metrics, logger: Logger
+        exampleInputs: [NamedTensor] = [], cores: CoreBudget, metrics: Metrics, logger: Logger
     ) throws {
         try self.init(
             model: model, identity: identity, configuration: configuration, labels: labels,
-            limits: limits, cores: cores, metrics: metrics, logger: logger,
-            clock: MonotonicClock.nowNanoseconds)
+            limits: limits, exampleInputs: exampleInputs, cores: cores, metrics: metrics,
+            logger: logger, clock: MonotonicClock.nowNanoseconds)
     }
 
     /// - Parameter clock: nanoseconds; tests turn it by hand, then call `wake()`.
     init(
         model: any ExecutableModel, identity: ModelIdentity, configuration: ModelConfiguration,
-        labels: [String: [String]], limits: SchedulerLimits, cores: CoreBudget, metrics: Metrics,
-        logger: Logger, clock: @escaping @Sendable () -> UInt64
+        labels: [String: [String]], limits: SchedulerLimits, exampleInputs: [NamedTensor] = [],
+        cores: CoreBudget, metrics: Metrics, logger: Logger, clock: @escaping @Sendable () -> UInt64
     ) throws {
         let plan = ExecutionPlanPolicy(
             configuredInstanceCount: configuration.instanceCount, coreCount: cores.coreCount)
@@ -65,6 +67,7 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
         self.configuration = completed
         self.labels = labels
         memoryByteCount = model.memoryByteCount
+        self.exampleInputs = exampleInputs
         self.plan = plan
         self.logger = logger
         self.clock = clock

@@ -43,6 +43,9 @@ enum Endpoints {
             .post, "/v2/repository/{repository}/models/{model}/unload",
             .direct(RepositoryCodec.named)),
 
+        .init(.get, "/openapi.json", .direct(DocsCodec.openAPI)),
+        .init(.get, "/docs", .direct(DocsCodec.page)),
+
         .init(.get, "/v2/trace/setting", .direct(SettingsCodec.trace)),
         .init(.post, "/v2/trace/setting", .direct(SettingsCodec.changeTrace)),
         .init(.get, "/v2/models/{model}/trace/setting", .direct(SettingsCodec.trace)),

@@ -66,6 +66,8 @@ struct HTTP1ResponseWriter {
         case .json: head.literal("Content-Type: application/json\r\nContent-Length: ")
         case .octetStream:
             head.literal("Content-Type: application/octet-stream\r\nContent-Length: ")
+        case .html:
+            head.literal("Content-Type: text/html; charset=utf-8\r\nContent-Length: ")
         case .metrics:
             head.literal(
                 "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: ")

@@ -8,6 +8,7 @@ struct HTTPResponse: Sendable {
         case json
         case octetStream
         case metrics
+        case html
     }
 
     enum Body: Sendable {

@@ -11,6 +11,7 @@ final class UseCases: Sendable {
     /// Shared memory that clients registered.
     let sharedMemory: SharedMemoryRegions
     let tracer: RequestTracer
+    let openAPI = OpenAPICache()
     /// Nil = the log cannot be changed over the network.
     let logControl: (any LogControl)?
     let serverName: String

@@ -85,6 +85,9 @@ struct JSONWriter {
         closeObject()
     }
 
+    /// A value that is JSON already.
+    mutating func raw(_ json: String) { literal(json) }
+
     // MARK: Parts
 
     private mutating func open(_ bracket: UInt8) {

@@ -11,6 +11,8 @@ struct AssembledModel {
     let configuration: ModelConfiguration
     /// By output name: label files of the configuration, else the class names in the model.
     let labels: [String: [String]]
+    /// Of its first golden case; empty if there is none, or a large one.
+    let exampleInputs: [NamedTensor]
 }
 
 /// Joins ONNX and engine: reads a bundle's model, completes its configuration, runs its golden
@@ -54,7 +56,10 @@ struct ModelAssembly: Sendable {
         let refined = RefinedModel(model, signature: completion.refinedSignature(completed))
         let warmUp = WarmUp(model: refined, maxBatchSize: completed.maxBatchSize)
         try warmUp.run(threadCountMax: threadCountMax)
-        return AssembledModel(model: refined, configuration: completed, labels: labels)
+        return AssembledModel(
+            model: refined, configuration: completed, labels: labels,
+            exampleInputs: ExampleInputs.read(
+                onnx.graph, versionDirectory: bundle.versionDirectory))
     }
 
     /// Serving protocols carry tensors only.

@@ -50,6 +50,6 @@ struct ONNXModelLoader: ModelLoader {
         return try ModelScheduler(
             model: assembled.model, identity: bundle.identity,
             configuration: assembled.configuration, labels: assembled.labels, limits: limits,
-            cores: cores, metrics: metrics, logger: logger)
+            exampleInputs: assembled.exampleInputs, cores: cores, metrics: metrics, logger: logger)
     }
 }
