@@ -33,7 +33,9 @@ def check_the_request_of_the_readme_gets_the_answer_of_the_readme(tools):
 def check_the_unmodified_tritonclient(tools):
     models = tools.sample_models("tritonclient")
     script = ROOT / "Tests" / "Tools" / "clients" / "test_tritonclient_http.py"
-    with Daemon(tools, "--allow-model-upload", "true", models) as daemon:
+    trace = tools.directory("tritonclient-trace") / "trace.json"
+    options = ["--allow-model-upload", "--allow-shared-memory", "--trace-file", trace]
+    with Daemon(tools, *options, models) as daemon:
         result = subprocess.run(
             [sys.executable, script, daemon.address(), "--models", models],
             capture_output=True,

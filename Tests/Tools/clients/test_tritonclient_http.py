@@ -4,7 +4,8 @@
     test_tritonclient_http.py [HOST:PORT] [--models models]
 
 Every check prints one line; the exit code is 1 when one failed. Values are compared with the golden
-cases beside the models. The last checks unload models and load them again.
+cases beside the models. The server must have --allow-shared-memory and a --trace-file. The last
+checks unload models and load them again.
 """
 
 import argparse
@@ -19,6 +20,10 @@ import onnx
 from onnx import numpy_helper
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import triton_extensions  # noqa: E402
 
 MODELS = ("digits", "iris", "text-topics", "wine-cultivar-gbm")
 STATISTICS = (
@@ -361,6 +366,7 @@ CHECKS = (
     check_request_id,
     check_classification,
     check_refusals,
+    *triton_extensions.CHECKS,
     check_index,
     check_unload_and_load,
     check_load_refusals,
