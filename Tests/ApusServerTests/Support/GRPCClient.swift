@@ -41,7 +41,7 @@ struct GRPCResponse: Sendable {
     }
 }
 
-/// A blocking client of gRPC over one connection. Nothing waits longer than ten seconds.
+/// A blocking client of gRPC over one connection. Nothing waits longer than two minutes.
 final class GRPCClient: Sendable {
     enum Failure: Error, Equatable {
         case silence

@@ -25,7 +25,7 @@ struct RawResponse: Sendable, Equatable {
 
 /// A blocking client over one TCP connection that sends exactly the bytes it is given.
 ///
-/// Nothing waits longer than ten seconds, so that a server that says nothing fails the test.
+/// Nothing waits longer than two minutes, so that a server that says nothing fails the test.
 final class RawClient {
     enum Failure: Error, Equatable {
         case cannotConnect(errno: Int32)
@@ -44,7 +44,7 @@ final class RawClient {
     /// - Parameter receiveBufferByteCount: of the system, to make a client that takes little.
     init(port: Int, receiveBufferByteCount: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 120, tv_usec: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(

@@ -101,9 +101,9 @@ private func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) 
 
 /// Waits until something holds that another thread brings about.
 ///
-/// - Returns: false if it has not come about for ten seconds.
+/// - Returns: false if it has not come about for two minutes.
 func eventually(_ holds: () -> Bool) -> Bool {
-    for _ in 0..<5000 {
+    for _ in 0..<60_000 {
         if holds() { return true }
         usleep(2000)
     }
