@@ -10,5 +10,6 @@ extension OperatorTable {
         Row("", "LpPool", 1, LpPool.self),
         Row("", "MaxPool", 1, MaxPool.self),
         Row("apus", "MaxPool", 1, MaxPool.self),
+        Row("", "MaxUnpool", 9, MaxUnpool.self),
     ]
 }
