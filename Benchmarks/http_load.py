@@ -134,7 +134,7 @@ def main():
     if len(cores) < 2:
         sys.exit("two cores are needed: one for the server, one for wrk")
     apus = [arguments.apus, "serve", "--log-level", "warning", "--http-port", PORTS["apus"],
-            "--metrics-port", PORTS["metrics"], ROOT / "models"]  # fmt: skip
+            "--allow-grpc", "false", "--metrics-port", PORTS["metrics"], ROOT / "models"]  # fmt: skip
     servers = {
         "apus": start(apus, PORTS["apus"], "/v2/health/ready", cores[0]),
         "bare": start([arguments.bare, PORTS["bare"]], PORTS["bare"], "/", cores[0]),

@@ -42,7 +42,7 @@ def resident_megabytes(pid):
 def start_once(apus, models, settle_seconds):
     """(milliseconds from exec to ready, resident megabytes at rest)."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
-    command = [apus, "serve", "--http-port", str(PORT), "--allow-metrics", "false", models]
+    command = [apus, "serve", "--http-port", str(PORT), "--allow-grpc", "false", "--allow-metrics", "false", models]
     began = time.perf_counter()
     process = subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL)
     try:

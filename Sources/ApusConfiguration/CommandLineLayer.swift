@@ -72,6 +72,18 @@ struct CommandLineLayer {
             let text = isBare ? nextBoolean() ?? "true" : attached ?? nextValue(of: option.flag)
             guard let text else { return }
             if let value = rewrite(text) { assign(key, [value], flag: option.flag) }
+        case .settings(let settings):
+            guard let text = attached ?? nextValue(of: option.flag) else { return }
+            guard let settings = settings(text) else {
+                problems.append(
+                    ConfigurationProblem(
+                        location: option.flag, message: "\"\(text)\" is no setting of it"))
+                return
+            }
+            for (name, value) in settings {
+                guard let key = Settings.keys.first(where: { $0.name == name }) else { continue }
+                assign(key, [value], flag: option.flag)
+            }
         case .withoutEffect(let reason):
             let value =
                 option.isBoolean

@@ -12,6 +12,12 @@ public enum LogFormat: String, Sendable, Hashable, CaseIterable {
     case journald
 }
 
+/// What a trace of a request holds.
+public enum TraceLevel: String, Sendable, Hashable, CaseIterable {
+    case off
+    case timestamps
+}
+
 /// What is logged and how.
 public struct LoggingSection: Sendable, Hashable {
     public var logLevel = LogLevel.info
@@ -20,6 +26,14 @@ public struct LoggingSection: Sendable, Hashable {
     public var accessLogSample = 0
     /// Path of the file for traces of requests; empty = they cannot be switched on.
     public var traceFile = ""
+    /// Whether requests are traced from the start.
+    public var traceLevel = TraceLevel.off
+    /// One request in so many is traced.
+    public var traceRate = 1000
+    /// How many are traced; -1 = without end.
+    public var traceCount = -1
+    /// Traces of a file, after which a new one begins; 0 = one file.
+    public var traceLogFrequency = 0
 
     static let keys: [ConfigurationKey] = [
         .init(
@@ -36,5 +50,18 @@ public struct LoggingSection: Sendable, Hashable {
             "logging", "trace_file", \.logging.traceFile, .text("<path>"),
             "File for traces of requests, in Triton's form; clients switch them on by "
                 + "/v2/trace/setting. Empty = they cannot."),
+        .init(
+            "logging", "trace_level", \.logging.traceLevel, .choice,
+            "Whether the stages of requests are traced from the start; needs trace_file."),
+        .init(
+            "logging", "trace_rate", \.logging.traceRate, .integer(1...1_000_000_000),
+            "One request in this many is traced."),
+        .init(
+            "logging", "trace_count", \.logging.traceCount, .integer(-1...1_000_000_000),
+            "How many requests are traced; -1 = without end."),
+        .init(
+            "logging", "trace_log_frequency", \.logging.traceLogFrequency,
+            .integer(0...1_000_000_000, meaningOfZero: "one file for all"),
+            "Traces of one file, after which a new one begins, numbered from 0."),
     ]
 }

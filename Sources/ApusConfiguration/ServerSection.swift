@@ -5,6 +5,24 @@ public struct ServerSection: Sendable, Hashable {
     public var httpPort = 8000
     /// Path of a unix socket to listen on as well; empty = none.
     public var unixSocket = ""
+    /// Whether the gRPC port is open.
+    public var allowGRPC = true
+    /// Empty = the HTTP address.
+    public var grpcAddress = ""
+    /// 0 = any free port.
+    public var grpcPort = 8001
+    /// Bytes of one message of gRPC, after decompression.
+    public var grpcMaxMessageSize = 64 << 20
+    /// Calls of one gRPC connection at the same time.
+    public var grpcMaxStreams = 1000
+    /// A ping asks after a gRPC connection that has been quiet for so long.
+    public var grpcPingInterval = Duration.seconds(7200)
+    /// Longest time for the answer to a ping.
+    public var grpcPingTimeout = Duration.seconds(20)
+    /// A gRPC connection is asked to end after so long; zero = never.
+    public var grpcMaxAge = Duration.zero
+    /// 1 (fast) to 9 (small) for answers to clients that accept them compressed; 0 = never.
+    public var grpcCompressionLevel = 0
     /// Whether the metrics port is open; `/metrics` on the HTTP port always answers.
     public var allowMetrics = true
     /// Empty = the HTTP address.
@@ -29,7 +47,36 @@ public struct ServerSection: Sendable, Hashable {
     /// Longest time for requests in flight at shutdown.
     public var exitTimeout = Duration.seconds(30)
 
-    static let keys: [ConfigurationKey] = listeningKeys + limitKeys
+    /// Ports that cannot be opened both.
+    func portContradictions() -> [(key: String, message: String)] {
+        var ports = [(name: "http_port", port: httpPort, address: httpAddress, advice: "")]
+        if allowGRPC {
+            let address = grpcAddress.isEmpty ? httpAddress : grpcAddress
+            ports.append(("grpc_port", grpcPort, address, ", or allow_grpc: false"))
+        }
+        if allowMetrics {
+            let address = metricsAddress.isEmpty ? httpAddress : metricsAddress
+            let advice = ", or allow_metrics: false: the HTTP port answers /metrics too"
+            ports.append(("metrics_port", metricsPort, address, advice))
+        }
+        var found: [(key: String, message: String)] = []
+        for (index, later) in ports.enumerated() where later.port != 0 {
+            guard
+                let earlier = ports[..<index].first(where: {
+                    $0.port == later.port && $0.address == later.address
+                })
+            else { continue }
+            found.append(
+                (
+                    "server.\(later.name)",
+                    "is the same as server.\(earlier.name) (\(later.port)); choose another"
+                        + later.advice
+                ))
+        }
+        return found
+    }
+
+    static let keys: [ConfigurationKey] = listeningKeys + grpcKeys + limitKeys
 
     private static let listeningKeys: [ConfigurationKey] = [
         .init(

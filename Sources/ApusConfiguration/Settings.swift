@@ -24,16 +24,9 @@ public struct Settings: Sendable, Hashable {
     /// What single keys cannot know: values that do not go together.
     func contradictions() -> [(key: String, message: String)] {
         var found: [(key: String, message: String)] = []
-        let isSamePort = server.httpPort == server.metricsPort && server.httpPort != 0
-        let metricsAddress =
-            server.metricsAddress.isEmpty ? server.httpAddress : server.metricsAddress
-        if server.allowMetrics, isSamePort, metricsAddress == server.httpAddress {
-            found.append(
-                (
-                    "server.metrics_port",
-                    "is the same as server.http_port (\(server.httpPort)); choose another, or "
-                        + "allow_metrics: false: the HTTP port answers /metrics too"
-                ))
+        found += server.portContradictions()
+        if logging.traceLevel != .off, logging.traceFile.isEmpty {
+            found.append(("logging.trace_level", "needs a file: set logging.trace_file"))
         }
         if !repository.loadModel.isEmpty, repository.modelControlMode != .explicit {
             found.append(

@@ -28,5 +28,20 @@ enum GRPCEndpoints {
             .init(inference, "RepositoryIndex", .eventually(RepositoryMessages.index)),
             .init(inference, "RepositoryModelLoad", .eventually(RepositoryMessages.load)),
             .init(inference, "RepositoryModelUnload", .eventually(RepositoryMessages.unload)),
+
+            .init(inference, "SystemSharedMemoryStatus", .direct(SharedMemoryMessages.status)),
+            .init(inference, "SystemSharedMemoryRegister", .direct(SharedMemoryMessages.register)),
+            .init(
+                inference, "SystemSharedMemoryUnregister",
+                .direct(SharedMemoryMessages.unregister)),
+            .init(inference, "CudaSharedMemoryStatus", .direct(SharedMemoryMessages.cudaStatus)),
+            .init(
+                inference, "CudaSharedMemoryRegister", .direct(SharedMemoryMessages.cudaRegister)),
+            .init(
+                inference, "CudaSharedMemoryUnregister",
+                .direct(SharedMemoryMessages.cudaUnregister)),
+
+            .init(inference, "TraceSetting", .direct(SettingsMessages.trace)),
+            .init(inference, "LogSettings", .direct(SettingsMessages.log)),
         ] + reflection.map { .init($0, "ServerReflectionInfo", .conversation(Reflection.answer)) }
 }

@@ -36,7 +36,7 @@ public final class HTTPServer: Sendable {
                 isAllowed: configuration.allowsSharedMemory,
                 inputByteCountMax: configuration.bodyByteCountMax,
                 inputMemoryByteCountMax: configuration.bodyMemoryByteCountMax),
-            traceFile: configuration.traceFile, logControl: logControl)
+            trace: configuration.trace, logControl: logControl)
         server = ServerContext(
             configuration: configuration, useCases: useCases, metrics: metrics,
             accessLog: AccessLog(logger: logger, sample: configuration.accessLogSample),

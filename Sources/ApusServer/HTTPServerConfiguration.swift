@@ -57,14 +57,29 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
     public var allowsSharedMemory = false
     /// What holds for gRPC alone.
     public var grpc = GRPCConfiguration()
-    /// Path of the file for traces of requests; empty = they cannot be switched on.
-    public var traceFile = ""
+    /// How requests are traced at the start.
+    public var trace = TraceConfiguration()
     /// The name in the server's metadata.
     public var serverName = "apus"
     /// The version in the server's metadata.
     public var serverVersion = "0"
 
     public init(listeners: [Listener]) { self.listeners = listeners }
+}
+
+/// The file for traces of requests, and which of them are traced until a client changes that.
+public struct TraceConfiguration: Sendable, Hashable {
+    /// Empty = tracing cannot be switched on.
+    public var file: String
+    public var isOn = false
+    /// One request in so many.
+    public var rate: UInt64 = 1000
+    /// How many are traced; -1 = without end.
+    public var count: Int64 = -1
+    /// Traces of a file, after which a new one begins; 0 = one file.
+    public var logFrequency: UInt64 = 0
+
+    public init(file: String = "") { self.file = file }
 }
 
 /// What gRPC allows beside the limits that hold for HTTP as well.

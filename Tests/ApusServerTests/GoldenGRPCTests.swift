@@ -10,7 +10,7 @@ import Testing
 ///
 /// The first line is the method, without its service if that is the inference service; lines of
 /// headers follow, behind an empty line the message in text format, and behind a line `+` another
-/// one. A first line `server: loading`, `stopping` or `implicit` says how the server is. A message
+/// one. A first line `server: loading`, `stopping`, `implicit` or `sharing` says how the server is. A message
 /// may also be given as `hex: …`.
 @Suite struct GoldenGRPCTests {
     @Test(arguments: try GoldenCase.all(in: "grpc"))
@@ -23,7 +23,14 @@ import Testing
                     isReady: false, missing: [#"model "digits": loading version 3"#]))
         }
         if script.server == "implicit" { catalogue.setFailure(.explicitControlRequired) }
-        try await withServer(catalogue, configure: { $0.grpc.messageByteCountMax = 4096 }) { test in
+        try await withServer(
+            catalogue,
+            configure: {
+                $0.grpc.messageByteCountMax = 4096
+                $0.allowsSharedMemory = script.server == "sharing"
+                $0.trace.file = "/tmp/apus-golden-grpc-trace.json"
+            }
+        ) { test in
             if script.server == "stopping" { test.server.announceShutdown() }
             let stream = try GRPCClient(port: test.grpcPort).open(
                 script.path, headers: script.headers)
@@ -89,15 +96,24 @@ struct MessageForm: Sendable {
     let encode: @Sendable (String) throws -> [UInt8]
     let decode: @Sendable ([UInt8]) throws -> String
 
+    /// - Parameter text: of a response with a map, which the text format has in any order.
     static func of<Request: Message, Response: Message>(
-        _ request: Request.Type, _ response: Response.Type
+        _ request: Request.Type, _ response: Response.Type,
+        text: @escaping @Sendable (Response) -> String = { $0.textFormatString() }
     ) -> MessageForm {
         MessageForm(
             encode: { try Request(textFormatString: $0).serializedBytes() },
             decode: { bytes in
-                let text = try Response(serializedBytes: bytes).textFormatString()
+                let text = text(try Response(serializedBytes: bytes))
                 return text.isEmpty ? "{}" : "{\n" + text + "}"
             })
+    }
+
+    private static func lines(_ settings: [String: some Message]) -> String {
+        settings.sorted { $0.key < $1.key }.map { name, value in
+            let text = value.textFormatString().split(separator: "\n").joined(separator: " ")
+            return "\(name) { \(text) }\n"
+        }.joined()
     }
 
     static let all: [String: MessageForm] = {
@@ -154,6 +170,56 @@ struct MessageForm: Sendable {
                 .of(
                     Inference_RepositoryModelUnloadRequest.self,
                     Inference_RepositoryModelUnloadResponse.self)
+            ),
+            (
+                "SystemSharedMemoryStatus",
+                .of(
+                    Inference_SystemSharedMemoryStatusRequest.self,
+                    Inference_SystemSharedMemoryStatusResponse.self)
+            ),
+            (
+                "SystemSharedMemoryRegister",
+                .of(
+                    Inference_SystemSharedMemoryRegisterRequest.self,
+                    Inference_SystemSharedMemoryRegisterResponse.self)
+            ),
+            (
+                "SystemSharedMemoryUnregister",
+                .of(
+                    Inference_SystemSharedMemoryUnregisterRequest.self,
+                    Inference_SystemSharedMemoryUnregisterResponse.self)
+            ),
+            (
+                "CudaSharedMemoryStatus",
+                .of(
+                    Inference_CudaSharedMemoryStatusRequest.self,
+                    Inference_CudaSharedMemoryStatusResponse.self)
+            ),
+            (
+                "CudaSharedMemoryRegister",
+                .of(
+                    Inference_CudaSharedMemoryRegisterRequest.self,
+                    Inference_CudaSharedMemoryRegisterResponse.self)
+            ),
+            (
+                "CudaSharedMemoryUnregister",
+                .of(
+                    Inference_CudaSharedMemoryUnregisterRequest.self,
+                    Inference_CudaSharedMemoryUnregisterResponse.self)
+            ),
+            (
+                "TraceSetting",
+                .of(
+                    Inference_TraceSettingRequest.self,
+                    Inference_TraceSettingResponse.self,
+                    text: { lines($0.settings) })
+            ),
+            (
+                "LogSettings",
+                .of(
+                    Inference_LogSettingsRequest.self,
+                    Inference_LogSettingsResponse.self,
+                    text: { lines($0.settings) })
             ),
         ]
         for (name, form) in inference { forms["/inference.GRPCInferenceService/\(name)"] = form }

@@ -10,7 +10,7 @@ import Testing
     @Test func everyNthRequestIsTracedIntoAWholeJSONFile() async throws {
         let file = FileManager.default.temporaryDirectory.path + "/apus-trace-\(getpid()).json"
         defer { try? FileManager.default.removeItem(atPath: file) }
-        try await withServer(configure: { $0.traceFile = file }) { test in
+        try await withServer(configure: { $0.trace.file = file }) { test in
             let client = try test.connect()
             #expect(try client.exchange(infer("double", id: "no")).status == 200)
             let change = request(
@@ -48,7 +48,7 @@ import Testing
                 try? FileManager.default.removeItem(atPath: file + suffix)
             }
         }
-        try await withServer(configure: { $0.traceFile = file }) { test in
+        try await withServer(configure: { $0.trace.file = file }) { test in
             let client = try test.connect()
             let own = "/v2/models/double/trace/setting"
             let on = #"{"trace_level":["TIMESTAMPS"],"trace_rate":1,"log_frequency":"2"}"#

@@ -29,7 +29,8 @@ def check_a_taken_port_ends_with_69_and_names_it(tools):
         taken.listen()
         port = taken.getsockname()[1]
         models = tools.sample_models("taken", ["iris"])
-        command = [tools.apus, "serve", "--http-port", str(port), "--metrics-port", "0", models]
+        command = [tools.apus, "serve", "--http-port", str(port)]
+        command += ["--grpc-port", "0", "--metrics-port", "0", models]
         result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert result.returncode == 69, result
     assert str(port) in result.stderr, result.stderr
@@ -143,7 +144,7 @@ def check_sockets_of_systemd_are_taken_over(tools):
         "os.execv(sys.argv[2], sys.argv[2:])"
     )
     command = [sys.executable, "-c", launcher, str(listener.fileno()), str(tools.apus), "serve"]
-    command += ["--log-format", "json", "--metrics-port", "0", str(models)]
+    command += ["--log-format", "json", "--grpc-port", "0", "--metrics-port", "0", str(models)]
     process = subprocess.Popen(command, pass_fds=[listener.fileno()], stderr=subprocess.PIPE)
     try:
         # The connection is accepted by the kernel before the daemon runs, and answered later.

@@ -94,7 +94,7 @@ class Daemon:
         variables.update(environment or {})
         command = [str(tools.apus), "serve", "--log-format", "json"]
         if not any(str(argument).startswith("--http-port") for argument in arguments):
-            command += ["--http-port", "0", "--metrics-port", "0"]
+            command += ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
         self.process = subprocess.Popen(
             [*command, *map(str, arguments)],
             env=variables,

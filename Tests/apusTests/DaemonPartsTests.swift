@@ -17,19 +17,25 @@ import Testing
     }
 
     @Test func defaultsListenOnLoopbackOnly() {
-        #expect(listeners(Settings()) == ["inference 127.0.0.1:8000", "metrics 127.0.0.1:8002"])
+        #expect(
+            listeners(Settings()) == [
+                "inference 127.0.0.1:8000", "grpc 127.0.0.1:8001", "metrics 127.0.0.1:8002",
+            ])
     }
 
     @Test func everyListenerCanBeChosen() {
         var settings = Settings()
         settings.server.unixSocket = "/run/apus.sock"
         settings.server.metricsAddress = "::1"
+        settings.server.grpcAddress = "::2"
         settings.server.httpPort = 80
         #expect(
             listeners(settings) == [
-                "inference 127.0.0.1:80", "inference /run/apus.sock", "metrics ::1:8002",
+                "inference 127.0.0.1:80", "inference /run/apus.sock", "grpc ::2:8001",
+                "metrics ::1:8002",
             ])
         settings.server.allowMetrics = false
+        settings.server.allowGRPC = false
         #expect(listeners(settings) == ["inference 127.0.0.1:80", "inference /run/apus.sock"])
     }
 
@@ -38,10 +44,28 @@ import Testing
         let metrics = SocketActivation.PassedSocket(descriptor: 4, name: "", port: 8002)
         #expect(
             listeners(Settings(), passed: [http, metrics])
-                == ["inference descriptor 3", "metrics descriptor 4"])
+                == ["inference descriptor 3", "grpc 127.0.0.1:8001", "metrics descriptor 4"])
+        let grpc = SocketActivation.PassedSocket(descriptor: 5, name: "", port: 8001)
         #expect(
-            listeners(Settings(), passed: [http])
-                == ["inference descriptor 3", "metrics 127.0.0.1:8002"])
+            listeners(Settings(), passed: [http, grpc])
+                == ["inference descriptor 3", "grpc descriptor 5", "metrics 127.0.0.1:8002"])
+    }
+
+    @Test func gRPCTakesItsLimitsFromTheSettings() {
+        var server = Settings().server
+        server.grpcMaxMessageSize = 2 << 30
+        server.grpcMaxStreams = 7
+        server.grpcPingInterval = .seconds(10)
+        server.grpcPingTimeout = .seconds(2)
+        server.grpcMaxAge = .seconds(60)
+        server.grpcCompressionLevel = 6
+        let grpc = server.makeGRPC()
+        #expect(grpc.messageByteCountMax == 2 << 30)
+        #expect(grpc.streamCountMax == 7)
+        #expect(grpc.keepaliveTime == .seconds(10))
+        #expect(grpc.keepaliveTimeout == .seconds(2))
+        #expect(grpc.connectionAgeMax == .seconds(60))
+        #expect(grpc.compressionLevel == 6)
     }
 
     @Test func repositoriesMustBeDirectories() {

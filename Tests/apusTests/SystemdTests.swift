@@ -18,9 +18,15 @@ import Testing
             .init(descriptor: 5, name: "metrics", port: 9_999),
             .init(descriptor: 6, name: "http", port: 8_002),
             .init(descriptor: 7, name: "", port: nil),
+            .init(descriptor: 8, name: "apus.socket", port: 8_001),
+            .init(descriptor: 9, name: "grpc", port: 8_002),
         ])
-        #expect(activation.metricsSockets(port: 8_002) == [4, 5])
-        #expect(activation.httpSockets(metricsPort: 8_002) == [3, 6, 7])
+        func sockets(_ endpoint: SocketActivation.Endpoint) -> [Int32] {
+            activation.sockets(of: endpoint, grpcPort: 8_001, metricsPort: 8_002)
+        }
+        #expect(sockets(.metrics) == [4, 5])
+        #expect(sockets(.grpc) == [8, 9])
+        #expect(sockets(.http) == [3, 6, 7])
     }
 
     @Test func theWatchdogIsForThisProcessOnly() {

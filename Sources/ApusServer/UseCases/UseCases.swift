@@ -21,9 +21,9 @@ final class UseCases: Sendable {
     init(
         catalogue: any ModelCatalogue, metrics: Metrics, serverName: String, serverVersion: String,
         sharedMemory: SharedMemoryRegions = SharedMemoryRegions(isAllowed: false),
-        traceFile: String = "", logControl: (any LogControl)? = nil
+        trace: TraceConfiguration = TraceConfiguration(), logControl: (any LogControl)? = nil
     ) {
-        tracer = RequestTracer(file: traceFile)
+        tracer = RequestTracer(trace)
         self.logControl = logControl
         self.sharedMemory = sharedMemory
         self.catalogue = catalogue

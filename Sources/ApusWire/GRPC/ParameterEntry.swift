@@ -42,11 +42,39 @@ struct ParameterEntry {
     /// The value as a number that is not negative.
     func unsigned() throws(WireError) -> UInt64 { try required().unsigned(name) }
 
-    /// - Throws: `unsupported` if this is a parameter of the shared memory extensions.
-    func refuseSharedMemory() throws(WireError) {
-        if name.hasPrefix("shared_memory_") {
-            throw .unsupported("tensors in shared memory are not offered by this server")
+    func string() throws(WireError) -> String {
+        guard case .string(let text) = try required() else {
+            throw .invalidParameter(name: name, reason: "must be a string")
         }
+        return text
+    }
+}
+
+extension SharedMemoryMembers {
+    /// Takes in a parameter of a tensor if it is one of these.
+    ///
+    /// - Returns: whether it was.
+    @discardableResult
+    mutating func read(_ entry: ParameterEntry) throws(WireError) -> Bool {
+        switch entry.name {
+        case "shared_memory_region": region = try entry.string()
+        case "shared_memory_offset": offset = try entry.unsigned()
+        case "shared_memory_byte_size": byteCount = try entry.unsigned()
+        default: return false
+        }
+        return true
+    }
+
+    /// Nil if the tensor is not in shared memory.
+    func reference() throws(WireError) -> SharedMemoryReference? {
+        guard isGiven else { return nil }
+        guard let region else {
+            throw .invalidParameter(name: "shared_memory_region", reason: "is missing")
+        }
+        guard let byteCount else {
+            throw .invalidParameter(name: "shared_memory_byte_size", reason: "is missing")
+        }
+        return SharedMemoryReference(region: region, offset: offset ?? 0, byteCount: byteCount)
     }
 }
 

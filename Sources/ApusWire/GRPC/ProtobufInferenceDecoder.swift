@@ -15,6 +15,7 @@ public struct InferenceMessage: Sendable {
 /// - Source: Open Inference Protocol, gRPC; Triton `grpc_service.proto`.
 public struct ProtobufInferenceDecoder {
     private let message: TensorBytes
+    private let sharedMemory: (any SharedMemoryReader)?
     private var modelName = ""
     private var modelVersion = ""
     private var id = ""
@@ -23,16 +24,21 @@ public struct ProtobufInferenceDecoder {
     private var outputs: [OutputFields] = []
     private var rawContents: [Range<Int>] = []
 
-    private init(_ message: TensorBytes) { self.message = message }
+    private init(_ message: TensorBytes, sharedMemory: (any SharedMemoryReader)?) {
+        self.message = message
+        self.sharedMemory = sharedMemory
+    }
 
     /// - Parameters:
     ///   - message: without the frame of gRPC; the tensors keep it alive.
+    ///   - sharedMemory: where inputs in shared memory are read from; nil = they are refused.
     ///   - receivedNanoseconds: when the first byte arrived, on the clock of `MonotonicClock`.
     public static func decode(
-        _ message: TensorBytes, receivedNanoseconds: UInt64, deadlineNanoseconds: UInt64? = nil,
+        _ message: TensorBytes, sharedMemory: (any SharedMemoryReader)? = nil,
+        receivedNanoseconds: UInt64, deadlineNanoseconds: UInt64? = nil,
         cancellation: CancellationFlag
     ) throws(WireError) -> InferenceMessage {
-        var decoder = ProtobufInferenceDecoder(message)
+        var decoder = ProtobufInferenceDecoder(message, sharedMemory: sharedMemory)
         try decoder.readRequest()
         var format = ResponseFormat(formOfAll: .binary)
         var requestedOutputs: [String] = []
@@ -40,7 +46,7 @@ public struct ProtobufInferenceDecoder {
         for output in decoder.outputs {
             try names.insert(output.name, among: requestedOutputs.count)
             requestedOutputs.append(output.name)
-            format.outputs.append(output.format)
+            format.outputs.append(try output.checkedFormat())
         }
         let request = InferenceRequest(
             id: decoder.id, inputs: try decoder.makeInputs(), requestedOutputs: requestedOutputs,
@@ -57,7 +63,7 @@ public struct ProtobufInferenceDecoder {
 
     /// The request's id, as far as it can be told from a message that cannot be decoded.
     public static func id(of message: TensorBytes) -> String {
-        var decoder = ProtobufInferenceDecoder(message)
+        var decoder = ProtobufInferenceDecoder(message, sharedMemory: nil)
         try? decoder.readRequest()
         return decoder.id
     }
@@ -106,9 +112,12 @@ public struct ProtobufInferenceDecoder {
         var tensors: [NamedTensor] = []
         tensors.reserveCapacity(inputs.count)
         var names = NameSet(role: .input)
-        guard rawContents.isEmpty || rawContents.count == inputs.count else {
-            throw .rawContentsCount(found: rawContents.count, expected: inputs.count)
+        // Inputs in shared memory have no raw contents.
+        let sentCount = inputs.count { !$0.sharedMemory.isGiven }
+        guard rawContents.isEmpty || rawContents.count == sentCount else {
+            throw .rawContentsCount(found: rawContents.count, expected: sentCount)
         }
+        var nextRaw = rawContents.startIndex
         for (index, input) in inputs.enumerated() {
             try names.insert(input.name, among: index)
             guard let dataType = DataType(wireName: input.dataType) else {
@@ -116,15 +125,21 @@ public struct ProtobufInferenceDecoder {
             }
             let count = try InputMembers.elementCount(of: input.shape, input: input.name)
             let tensor: Tensor
-            if rawContents.isEmpty {
+            if let reference = try input.sharedMemory.reference() {
+                guard input.contents == nil else { throw .twoSources(input: input.name) }
+                tensor = try sharedMemory.tensor(
+                    reference, input: input.name, dataType: dataType, shape: input.shape,
+                    count: count)
+            } else if rawContents.isEmpty {
                 tensor = try TypedContents.tensor(
                     input.contents ?? Inference_InferTensorContents(), input: input.name,
                     dataType: dataType, shape: input.shape, count: count)
             } else {
                 guard input.contents == nil else { throw .mixedContents(input: input.name) }
                 tensor = try BinaryTensor.tensor(
-                    message.slice(rawContents[index]), input: input.name, dataType: dataType,
+                    message.slice(rawContents[nextRaw]), input: input.name, dataType: dataType,
                     shape: input.shape, count: count)
+                nextRaw += 1
             }
             tensors.append(NamedTensor(name: input.name, tensor: tensor))
         }
@@ -138,6 +153,7 @@ private struct InputFields {
     var dataType = ""
     var shape: Shape = []
     var contents: Inference_InferTensorContents?
+    var sharedMemory = SharedMemoryMembers()
 
     init(_ message: TensorBytes, _ range: Range<Int>) throws(WireError) {
         var reader = ProtobufReader(message, range)
@@ -150,8 +166,7 @@ private struct InputFields {
                 var packed = ProtobufReader(message, try reader.bytes())
                 while packed.isInside { try appendDimension(try packed.varint()) }
             case (4, .bytes):
-                let entry = try ParameterEntry(message, try reader.bytes())
-                try entry.refuseSharedMemory()
+                try sharedMemory.read(try ParameterEntry(message, try reader.bytes()))
             case (5, .bytes):
                 let bytes = message.slice(try reader.bytes())
                 var contents = self.contents ?? Inference_InferTensorContents()
@@ -175,7 +190,8 @@ private struct InputFields {
 /// The fields of an `InferRequestedOutputTensor`.
 private struct OutputFields {
     var name = ""
-    var format = ResponseFormat.Output(form: .binary)
+    private var format = ResponseFormat.Output(form: .binary)
+    private var sharedMemory = SharedMemoryMembers()
 
     init(_ message: TensorBytes, _ range: Range<Int>) throws(WireError) {
         var reader = ProtobufReader(message, range)
@@ -184,12 +200,21 @@ private struct OutputFields {
             case (1, .bytes): name = try reader.string()
             case (2, .bytes):
                 let entry = try ParameterEntry(message, try reader.bytes())
-                try entry.refuseSharedMemory()
-                if entry.name == "classification" {
+                if try !sharedMemory.read(entry), entry.name == "classification" {
                     format.classCount = Int(clamping: try entry.unsigned())
                 }
             default: try reader.skip(tag)
             }
         }
+    }
+
+    /// - Throws: an error if its parameters contradict each other.
+    func checkedFormat() throws(WireError) -> ResponseFormat.Output {
+        var format = format
+        format.sharedMemory = try sharedMemory.reference()
+        guard format.sharedMemory == nil || format.classCount == 0 else {
+            throw .sharedMemory(.classification(output: name))
+        }
+        return format
     }
 }

@@ -10,15 +10,20 @@ public struct ProtobufInferenceEncoder {
     private let parameters: [(key: String, value: ParameterValue)]
     /// Bytes of each output's description.
     private let outputByteCounts: [Int]
+    /// Bytes of each output's raw contents; nil = it is in shared memory.
+    private let contentByteCounts: [Int?]
     private let messageByteCount: Int
     private let isStreamed: Bool
     /// What `write` writes, in bytes.
     public let byteCount: Int
 
-    /// - Parameter isStreamed: whether the answer is the member of a `ModelStreamInferResponse`.
+    /// - Parameters:
+    ///   - format: which outputs went into shared memory: their raw contents are empty.
+    ///   - isStreamed: whether the answer is the member of a `ModelStreamInferResponse`.
     /// - Throws: `unsupported` for an output that the protocol cannot carry.
     public init(
-        _ response: InferenceResponse, isStreamed: Bool = false
+        _ response: InferenceResponse, format: ResponseFormat = ResponseFormat(),
+        isStreamed: Bool = false
     ) throws(WireError) {
         self.response = response
         self.isStreamed = isStreamed
@@ -31,13 +36,19 @@ public struct ProtobufInferenceEncoder {
         }
         var outputByteCounts: [Int] = []
         outputByteCounts.reserveCapacity(response.outputs.count)
-        for output in response.outputs {
+        var contentByteCounts: [Int?] = []
+        contentByteCounts.reserveCapacity(response.outputs.count)
+        for (index, output) in response.outputs.enumerated() {
             let byteCount = try Self.byteCount(of: output)
             outputByteCounts.append(byteCount)
             total += ProtobufSize.field(byteCount)
-            total += ProtobufSize.field(BinaryTensor.byteCount(of: output.tensor))
+            let isShared = format.output(at: index).sharedMemory != nil
+            let contents = isShared ? nil : BinaryTensor.byteCount(of: output.tensor)
+            contentByteCounts.append(contents)
+            total += ProtobufSize.field(contents ?? 0)
         }
         self.outputByteCounts = outputByteCounts
+        self.contentByteCounts = contentByteCounts
         messageByteCount = total
         byteCount = isStreamed ? ProtobufSize.field(total) : total
     }
@@ -77,9 +88,9 @@ public struct ProtobufInferenceEncoder {
                 }
             }
         }
-        for output in response.outputs {
-            writer.length(6, BinaryTensor.byteCount(of: output.tensor))
-            writer.elements(of: output.tensor)
+        for (output, byteCount) in zip(response.outputs, contentByteCounts) {
+            writer.length(6, byteCount ?? 0)
+            if byteCount != nil { writer.elements(of: output.tensor) }
         }
         precondition(
             target.distance(to: writer.next) == byteCount, "the response is not of its length")

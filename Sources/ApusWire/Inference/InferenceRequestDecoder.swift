@@ -198,7 +198,8 @@ public struct InferenceRequestDecoder {
             guard !hasData, members.binaryByteCount == nil else { throw .twoSources(input: name) }
             return NamedTensor(
                 name: name,
-                tensor: try takeShared(reference, input: name, dataType, shape, count: count))
+                tensor: try sharedMemory.tensor(
+                    reference, input: name, dataType: dataType, shape: shape, count: count))
         }
         if let byteCount = members.binaryByteCount {
             guard !hasData else { throw .twoSources(input: name) }
@@ -235,26 +236,6 @@ public struct InferenceRequestDecoder {
         }
         let bytes = body.slice(binaryOffset..<binaryOffset + byteCount)
         binaryOffset += byteCount
-        return try BinaryTensor.tensor(
-            bytes, input: input, dataType: dataType, shape: shape, count: count)
-    }
-
-    /// The bytes of a region as a tensor.
-    private func takeShared(
-        _ reference: SharedMemoryReference, input: String, _ dataType: DataType, _ shape: Shape,
-        count: Int
-    ) throws(WireError) -> Tensor {
-        guard let sharedMemory else { throw .sharedMemory(.notAllowed) }
-        if let width = dataType.byteCount {
-            // Before memory is taken for bytes that do not fit the shape.
-            guard reference.byteCount == UInt64(count * width) else {
-                throw .binaryByteCount(
-                    input: input, found: Int(clamping: reference.byteCount),
-                    expected: count * width, shape: shape, dataType: dataType)
-            }
-        }
-        let bytes: TensorBytes
-        do { bytes = try sharedMemory.read(reference) } catch { throw .sharedMemory(error) }
         return try BinaryTensor.tensor(
             bytes, input: input, dataType: dataType, shape: shape, count: count)
     }

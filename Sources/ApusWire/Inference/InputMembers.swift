@@ -60,9 +60,11 @@ extension ResponseFormat.Output {
 
 /// The parameters of the shared memory extension on one tensor.
 struct SharedMemoryMembers {
-    private var region: String?
-    private var offset: UInt64?
-    private var byteCount: UInt64?
+    var region: String?
+    var offset: UInt64?
+    var byteCount: UInt64?
+
+    var isGiven: Bool { region != nil || offset != nil || byteCount != nil }
 
     /// - Returns: whether the parameter was one of these; its value is consumed then.
     mutating func read(
@@ -82,7 +84,7 @@ struct SharedMemoryMembers {
 
     /// Nil if the tensor is not in shared memory.
     func reference(at scannerOffset: Int) throws(WireError) -> SharedMemoryReference? {
-        guard region != nil || offset != nil || byteCount != nil else { return nil }
+        guard isGiven else { return nil }
         guard let region else {
             throw .missingMember(
                 "shared_memory_region", of: "the parameters object", offset: scannerOffset)

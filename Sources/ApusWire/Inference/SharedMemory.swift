@@ -22,6 +22,30 @@ public protocol SharedMemoryReader: Sendable {
     func read(_ reference: SharedMemoryReference) throws(SharedMemoryError) -> TensorBytes
 }
 
+extension Optional where Wrapped == any SharedMemoryReader {
+    /// The bytes of a part of a region as a tensor.
+    ///
+    /// - Throws: `sharedMemory(.notAllowed)` where there is no shared memory.
+    func tensor(
+        _ reference: SharedMemoryReference, input: String, dataType: DataType, shape: Shape,
+        count: Int
+    ) throws(WireError) -> Tensor {
+        guard let reader = self else { throw .sharedMemory(.notAllowed) }
+        if let width = dataType.byteCount {
+            // Before memory is taken for bytes that do not fit the shape.
+            guard reference.byteCount == UInt64(count * width) else {
+                throw .binaryByteCount(
+                    input: input, found: Int(clamping: reference.byteCount),
+                    expected: count * width, shape: shape, dataType: dataType)
+            }
+        }
+        let bytes: TensorBytes
+        do { bytes = try reader.read(reference) } catch { throw .sharedMemory(error) }
+        return try BinaryTensor.tensor(
+            bytes, input: input, dataType: dataType, shape: shape, count: count)
+    }
+}
+
 /// What is wrong with a registration of shared memory, or with its use. The messages name nothing
 /// that the client did not name.
 public enum SharedMemoryError: ServingError, Equatable {

@@ -105,7 +105,7 @@ struct Daemon {
         let stopRequests = await followSignals()
         do {
             for listener in try await server.start() {
-                let endpoint = listener.role == .metrics ? "metrics" : "http"
+                let endpoint = listener.role == .inference ? "http" : listener.role.rawValue
                 logger.info(
                     "listening",
                     metadata: ["endpoint": "\(endpoint)", "address": "\(listener.address)"])

@@ -70,7 +70,8 @@ extension Settings {
         configuration.idleTimeout = server.idleTimeout
         configuration.accessLogSample = logging.accessLogSample
         configuration.allowsSharedMemory = server.allowSharedMemory
-        configuration.traceFile = logging.traceFile
+        configuration.trace = logging.makeTrace()
+        configuration.grpc = server.makeGRPC()
         configuration.serverVersion = ApusVersion.text
         return configuration
     }
@@ -78,7 +79,7 @@ extension Settings {
     /// Sockets that the service manager opened stand in for the configured ports.
     private func listeners(_ activation: SocketActivation) -> [HTTPServerConfiguration.Listener] {
         typealias Listener = HTTPServerConfiguration.Listener
-        let http = activation.httpSockets(metricsPort: server.metricsPort)
+        let http = activation.sockets(.http, server)
         var result = http.map { Listener(.descriptor($0)) }
         if http.isEmpty {
             result.append(Listener(.tcp(host: server.httpAddress, port: server.httpPort)))
@@ -86,13 +87,55 @@ extension Settings {
         if !server.unixSocket.isEmpty {
             result.append(Listener(.unixSocket(path: server.unixSocket)))
         }
-        guard server.allowMetrics else { return result }
-        let metrics = activation.metricsSockets(port: server.metricsPort)
-        result += metrics.map { Listener(.descriptor($0), role: .metrics) }
-        if metrics.isEmpty {
-            let host = server.metricsAddress.isEmpty ? server.httpAddress : server.metricsAddress
-            result.append(Listener(.tcp(host: host, port: server.metricsPort), role: .metrics))
+        if server.allowGRPC {
+            result += listeners(
+                .grpc, passed: activation.sockets(.grpc, server), address: server.grpcAddress,
+                port: server.grpcPort)
+        }
+        if server.allowMetrics {
+            result += listeners(
+                .metrics, passed: activation.sockets(.metrics, server),
+                address: server.metricsAddress, port: server.metricsPort)
         }
         return result
+    }
+
+    private func listeners(
+        _ role: HTTPServerConfiguration.Listener.Role, passed: [Int32], address: String, port: Int
+    ) -> [HTTPServerConfiguration.Listener] {
+        guard passed.isEmpty else { return passed.map { .init(.descriptor($0), role: role) } }
+        let host = address.isEmpty ? server.httpAddress : address
+        return [.init(.tcp(host: host, port: port), role: role)]
+    }
+}
+
+extension SocketActivation {
+    /// The passed sockets of an endpoint.
+    func sockets(_ endpoint: Endpoint, _ server: ServerSection) -> [Int32] {
+        sockets(of: endpoint, grpcPort: server.grpcPort, metricsPort: server.metricsPort)
+    }
+}
+
+extension ServerSection {
+    func makeGRPC() -> GRPCConfiguration {
+        var grpc = GRPCConfiguration()
+        grpc.messageByteCountMax = grpcMaxMessageSize
+        grpc.streamCountMax = grpcMaxStreams
+        grpc.keepaliveTime = grpcPingInterval
+        grpc.keepaliveTimeout = grpcPingTimeout
+        grpc.connectionAgeMax = grpcMaxAge
+        grpc.compressionLevel = grpcCompressionLevel
+        return grpc
+    }
+}
+
+extension LoggingSection {
+    func makeTrace() -> TraceConfiguration {
+        var trace = TraceConfiguration(file: traceFile)
+        trace.isOn = traceLevel == .timestamps
+        trace.rate = UInt64(clamping: traceRate)
+        trace.count = Int64(traceCount)
+        trace.logFrequency = UInt64(clamping: traceLogFrequency)
+        return trace
     }
 }

@@ -38,22 +38,27 @@ struct SocketActivation: Sendable, Equatable {
 
     init(sockets: [PassedSocket]) { self.sockets = sockets }
 
-    /// Sockets for metrics: named so, or on the metrics port.
-    func metricsSockets(port: Int) -> [Int32] {
-        sockets.filter { isForMetrics($0, port: port) }.map(\.descriptor)
+    /// What a socket is for.
+    enum Endpoint: Equatable {
+        case http
+        case grpc
+        case metrics
     }
 
-    /// Sockets for HTTP: all others.
-    func httpSockets(metricsPort: Int) -> [Int32] {
-        sockets.filter { !isForMetrics($0, port: metricsPort) }.map(\.descriptor)
-    }
-
-    private func isForMetrics(_ socket: PassedSocket, port: Int) -> Bool {
-        switch socket.name {
-        case "metrics", "apus-metrics.socket": true
-        case "http": false
-        default: socket.port == port
-        }
+    /// The sockets for gRPC and for metrics are named so or on these ports; all others are for HTTP.
+    func sockets(of endpoint: Endpoint, grpcPort: Int, metricsPort: Int) -> [Int32] {
+        sockets.filter { socket in
+            let meaning: Endpoint =
+                switch (socket.name, socket.port) {
+                case ("metrics", _), ("apus-metrics.socket", _): .metrics
+                case ("grpc", _), ("apus-grpc.socket", _): .grpc
+                case ("http", _): .http
+                case (_, metricsPort): .metrics
+                case (_, grpcPort): .grpc
+                default: .http
+                }
+            return meaning == endpoint
+        }.map(\.descriptor)
     }
 
     private static func port(of descriptor: Int32) -> Int? {

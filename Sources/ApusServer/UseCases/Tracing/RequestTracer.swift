@@ -22,21 +22,27 @@ final class RequestTracer: Sendable {
     private let isOn = Atomic<Bool>(false)
     private let state = Guarded(State())
 
-    /// - Parameter file: path of the traces' file; empty = tracing cannot be switched on.
-    init(file: String) {
-        self.file = file
-        writer = TraceWriter(path: file)
+    /// What holds where no client has changed anything.
+    private let initial: TraceSettings
+
+    init(_ configuration: TraceConfiguration = TraceConfiguration()) {
+        file = configuration.file
+        writer = TraceWriter(path: configuration.file)
+        initial = TraceSettings(
+            isOn: configuration.isOn && !configuration.file.isEmpty, rate: configuration.rate,
+            count: configuration.count, logFrequency: configuration.logFrequency)
+        isOn.store(initial.isOn, ordering: .relaxed)
     }
 
     // MARK: Settings
 
     /// The settings of one model, or those of all that have none of their own.
     func settings(model: String?) -> TraceSettings {
-        state.withLock { Self.settings(model, $0) }
+        state.withLock { settings(model, $0) }
     }
 
-    private static func settings(_ model: String?, _ state: State) -> TraceSettings {
-        let global = state.global.applied(to: TraceSettings())
+    private func settings(_ model: String?, _ state: State) -> TraceSettings {
+        let global = state.global.applied(to: initial)
         return model.flatMap { state.models[$0] }?.applied(to: global) ?? global
     }
 
@@ -57,9 +63,10 @@ final class RequestTracer: Sendable {
             }
             state.progress[model ?? ""] = nil
             let isAnyOn =
-                state.global.isOn == true || state.models.values.contains { $0.isOn == true }
+                state.global.isOn ?? initial.isOn
+                || state.models.values.contains { $0.isOn == true }
             isOn.store(isAnyOn, ordering: .relaxed)
-            return Self.settings(model, state)
+            return settings(model, state)
         }
     }
 
@@ -70,7 +77,7 @@ final class RequestTracer: Sendable {
         guard isOn.load(ordering: .relaxed) else { return nil }
         let name = identity.name.text
         return state.withLock { state in
-            let settings = Self.settings(name, state)
+            let settings = settings(name, state)
             guard settings.isOn else { return nil }
             let key = state.models[name] == nil ? "" : name
             var progress = state.progress[key] ?? (seen: 0, traced: 0)
