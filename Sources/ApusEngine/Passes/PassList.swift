@@ -8,6 +8,11 @@ enum PassList {
     static let all: [any GraphPass] = [
         CheckSingleAssignment(),
         FoldConstants(),
+        RecogniseGates(),
+        FoldBatchNormalization(),
+        FuseChannelArithmetic(),
+        FuseResidual(),
+        FuseActivation(),
         EliminateDeadNodes(),
     ]
 }

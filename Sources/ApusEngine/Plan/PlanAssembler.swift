@@ -19,6 +19,8 @@ final class PlanAssembler {
         var constant: Tensor?
         /// The constant is the same in all plans of the model, so its packed form may be shared.
         var isModelConstant: Bool
+        /// The elements of `[N, C, spatial]` lie in the order `[N, spatial, C]`.
+        var isChannelsLast = false
     }
 
     struct AssembledNode {
@@ -51,12 +53,14 @@ final class PlanAssembler {
     }
 
     let services: PlanServices
-    private let lastUse: [String: Int]
+    let lastUse: [String: Int]
     private var operands: [String: Operand] = [:]
+    /// Copies of values in the other order of an image's elements, by the value's name.
+    var otherLayouts: [String: Operand] = [:]
     private var slots: [SlotSource] = []
     private var storages: [Storage] = []
     private var nodes: [AssembledNode] = []
-    private var nodeIndex = 0
+    private(set) var nodeIndex = 0
 
     /// - Parameter lastUse: for each value name, the index of the last node that reads it.
     init(services: PlanServices, lastUse: [String: Int]) {
@@ -197,6 +201,8 @@ final class PlanAssembler {
                 node: node.label,
                 reason: "has \(node.outputs.count) outputs, at most \(outputs.count) are allowed")
         }
+        let arranged = try arranged(op, inputs, planInputs, outputs)
+        let inputs = arranged.inputs
         var made: [Operand?] = []
         for (name, tensor) in zip(node.outputs, outputs) {
             guard !name.isEmpty else {
@@ -213,13 +219,14 @@ final class PlanAssembler {
                 byteCount: byteCount, lastUse: max(lastUse[name] ?? nodeIndex, nodeIndex))
             made.append(
                 Operand(
-                    name: name, slot: slot, tensor: tensor, constant: nil, isModelConstant: false))
+                    name: name, slot: slot, tensor: tensor, constant: nil, isModelConstant: false,
+                    isChannelsLast: arranged.makesImages && !tensor.shape.isSameInBothLayouts))
         }
         var builder = StepBuilder(
-            inputs: planInputs, outputs: outputs, kernels: services.kernels,
+            inputs: arranged.planInputs, outputs: arranged.outputs, kernels: services.kernels,
             denseProvider: services.denseProvider, nodeInputs: inputs, nodeOutputs: made,
             assembler: self)
-        try op.plan(&builder)
+        try arranged.op.plan(&builder)
         for alias in builder.aliases {
             try giveMemory(to: inputs[alias.input])
             share(alias, inputs, made, isAlias: true)
@@ -238,14 +245,16 @@ final class PlanAssembler {
             touch(inputs)
             return
         }
-        try nodes.append(
+        try append(
             AssembledNode(
                 label: node.label, steps: builder.steps, inputSlots: usedSlots(of: inputs),
                 outputSlots: made.map { $0?.slot ?? -1 }))
         touch(inputs)
     }
 
-    private func usedSlots(of inputs: [Operand?]) throws -> [Int] {
+    func append(_ node: AssembledNode) { nodes.append(node) }
+
+    func usedSlots(of inputs: [Operand?]) throws -> [Int] {
         try inputs.map { operand in
             try giveMemory(to: operand)
             return operand?.slot ?? -1
@@ -274,7 +283,7 @@ final class PlanAssembler {
 
     // MARK: Storage
 
-    private func makeStorageSlot(byteCount: Int, lastUse: Int) -> Int {
+    func makeStorageSlot(byteCount: Int, lastUse: Int) -> Int {
         storages.append(
             Storage(
                 byteCount: byteCount, lifetime: nodeIndex...nodeIndex, lastUse: lastUse))
@@ -320,7 +329,7 @@ final class PlanAssembler {
     }
 
     /// Extends the lifetime of what this node reads.
-    private func touch(_ inputs: [Operand?]) {
+    func touch(_ inputs: [Operand?]) {
         for case .some(let operand) in inputs {
             if case .storage(let storage) = slots[operand.slot] {
                 storages[storage].lifetime = storages[storage].lifetime.lowerBound...nodeIndex
@@ -334,8 +343,14 @@ final class PlanAssembler {
         var outputs: [Plan.Output] = []
         var outputOfStorage: [Int: Int] = [:]
         for name in outputNames {
-            guard let operand = operands[name] else {
+            guard let made = operands[name] else {
                 throw .invalidGraph("nothing makes the output \"\(name)\"")
+            }
+            let operand: Operand
+            do { operand = try withChannelsFirst(made) } catch let error as EngineError {
+                throw error
+            } catch {
+                throw .invalidGraph("output \"\(name)\": \(error)")
             }
             outputs.append(output(for: operand, at: outputs.count, &outputOfStorage))
         }

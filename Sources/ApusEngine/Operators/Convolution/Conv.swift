@@ -1,29 +1,26 @@
 internal import ApusCore
 internal import CApusKernels
 
-/// Convolution: ONNX Conv, and the engine's own `apus.Conv`, which adds a residual and an activation
-/// and reads or writes images with channels last.
+/// Convolution: ONNX Conv, and the engine's own `apus.Conv`, into which passes fuse what follows:
+/// `Y = activation(Conv(X, W) * S + B + Z)`.
 ///
-/// - Shapes: `X [N, C, spatial]`, `W [M, C / group, kernel]`, `B [M]`; `Y [N, M, spatial']`. In
-///   `apus.Conv` `X` is `[N, spatial, C]` with `channels_last_input`, `Y` and the residual `Z`
-///   `[N, spatial', M]` with `channels_last_output`; `Z` may have another shape that broadcasts.
-/// - Types: floats; half precision accumulates in `float`.
+/// - Shapes: `X [N, C, spatial]`, `W [M, C / group, kernel]`, `B [M]`; `Y [N, M, spatial']`; `Z` has
+///   the rank of `Y` and broadcasts with it, `S [M]` is a constant that the packed weights take in.
+///   The form for channels last sees `X` (but for a narrow image), `Y` and `Z` in that order.
+/// - Types: floats; half precision accumulates in `float`. `Z` and `S` are `float`.
 /// - Source: ONNX Conv, opset 22.
 struct Conv: StepOperator {
     private let window: WindowAttributes
     private let groups: Int
-    private let inputIsChannelsLast: Bool
-    private let outputIsChannelsLast: Bool
+    private var inputIsChannelsLast = false
+    private var outputIsChannelsLast = false
     private let activation: FusedActivation
 
     init(_ node: NodeReader) throws(EngineError) {
         window = try WindowAttributes(node)
         groups = try node.int("group", default: 1)
         guard groups >= 1 else { throw node.fail("group is \(groups), allowed is 1 or more") }
-        let isOwn = node.node.domain == "apus"
-        inputIsChannelsLast = isOwn ? try node.flag("channels_last_input") : false
-        outputIsChannelsLast = isOwn ? try node.flag("channels_last_output") : false
-        activation = isOwn ? try FusedActivation(node) : .none
+        activation = node.node.domain == "apus" ? try FusedActivation(node) : .none
     }
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
@@ -36,10 +33,16 @@ struct Conv: StepOperator {
                 throw inputs.fail("input \(index) is \(other), input 0 is \(type)")
             }
         }
-        guard inputs.has(3) else { return [PlannedTensor(type, own)] }
-        guard type == .float, try inputs.dataType(3) == .float else {
-            throw inputs.fail("a residual of type \(try inputs.dataType(3)) is not supported")
+        for index in 3..<5 where inputs.has(index) {
+            guard type == .float, try inputs.dataType(index) == .float else {
+                throw inputs.fail("input \(index) needs floats throughout")
+            }
         }
+        if inputs.has(4), try inputs.shape(4) != [shape.outputChannels] {
+            throw inputs.fail(
+                "the scale has shape \(try inputs.shape(4)), expected [\(shape.outputChannels)]")
+        }
+        guard inputs.has(3) else { return [PlannedTensor(type, own)] }
         return [PlannedTensor(type, try inputs.broadcast(own, try inputs.shape(3)))]
     }
 
@@ -52,6 +55,7 @@ struct Conv: StepOperator {
         }
         var convolution = shape.floatConvolution
         convolution.biasInput = builder.inputs.has(2) ? 2 : nil
+        convolution.weights.scaleInput = builder.inputs.has(4) ? 4 : nil
         convolution.activation = activation
         convolution.inputIsChannelsLast = inputIsChannelsLast
         convolution.outputIsChannelsLast = outputIsChannelsLast
@@ -83,7 +87,8 @@ struct Conv: StepOperator {
         _ builder: inout StepBuilder
     ) throws(EngineError) {
         guard outputIsChannelsLast else {
-            throw builder.inputs.fail("a residual needs channels_last_output")
+            throw builder.inputs.fail(
+                "a residual of shape \(residual) does not fit a result of shape \(own)")
         }
         var plain = convolution
         plain.activation = .none
@@ -107,6 +112,23 @@ struct Conv: StepOperator {
             }
             activation.apply(y + range.lowerBound, count: range.count, kernels)
         }
+    }
+}
+
+extension Conv: ImageOperator {
+    /// An image of few channels, as it comes from outside, is turned on the way: with halos, so that
+    /// a whole row of taps is read at once.
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard try inputs.dataType(0) == .float else { return nil }
+        let shape = try resolved(inputs)
+        var form = self
+        form.outputIsChannelsLast = true
+        form.inputIsChannelsLast = isLast(0) || shape.inputChannels > 4 || groups > 1
+        var images: Set<Int> = form.inputIsChannelsLast ? [0] : []
+        if inputs.has(3) { images.insert(3) }
+        return ChannelsLastForm(op: form, images: images)
     }
 }
 

@@ -14,6 +14,8 @@ struct ConvTranspose: StepOperator {
     private let groups: Int
     private let outputPadding: [Int]?
     private let outputShape: [Int]?
+    /// Input and output have channels last.
+    private var isChannelsLast = false
 
     init(_ node: NodeReader) throws(EngineError) {
         window = try WindowAttributes(node)
@@ -44,9 +46,8 @@ struct ConvTranspose: StepOperator {
             throw inputs.fail(
                 "the bias has shape \(try inputs.shape(2)), expected [\(channels)]")
         }
-        return [
-            PlannedTensor(type, [try inputs.shape(0)[0], channels] + axes.map(\.output))
-        ]
+        let shape = [try inputs.shape(0)[0], channels] + axes.map(\.output)
+        return [PlannedTensor(type, isChannelsLast ? shape.channelsLast : shape)]
     }
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
@@ -55,7 +56,7 @@ struct ConvTranspose: StepOperator {
         let weights = try builder.inputs.shape(1)
         let inputChannels = weights[0] / groups
         let taps = axes.reduce(1) { $0 * $1.kernel }
-        let convolution = FloatConvolution(
+        var convolution = FloatConvolution(
             batch: builder.outputs[0].shape[0], groups: groups, inputChannels: inputChannels,
             outputChannels: weights[1], inputSpatial: axes.map(\.input),
             outputSpatial: axes.map(\.output), kernel: axes.map(\.kernel),
@@ -70,6 +71,8 @@ struct ConvTranspose: StepOperator {
                 input: 1, groupStride: inputChannels * weights[1] * taps, columnStride: taps,
                 channelStride: weights[1] * taps),
             biasInput: builder.inputs.has(2) ? 2 : nil)
+        convolution.inputIsChannelsLast = isChannelsLast
+        convolution.outputIsChannelsLast = isChannelsLast
         if try builder.inputs.dataType(0) == .double {
             try builder.addDirectConvolution(convolution, bias: convolution.biasInput)
         } else {
@@ -79,7 +82,8 @@ struct ConvTranspose: StepOperator {
 
     /// Axes whose `input` and `output` are the image's: the window slides over the output.
     private func axes(_ inputs: PlanInputs) throws(EngineError) -> [WindowAxis] {
-        let image = try inputs.shape(0)
+        var image = try inputs.shape(0)
+        if isChannelsLast && image.count > 1 { image.insert(image.removeLast(), at: 1) }
         let weights = try inputs.shape(1)
         guard image.count >= 3, weights.count == image.count, weights[0] == image[1],
             image[1] > 0, image[1] % groups == 0,
@@ -134,5 +138,16 @@ struct ConvTranspose: StepOperator {
             axis.padBegin = max(total, 0) - max(total, 0) / 2
         }
         axis.padEnd = total - axis.padBegin
+    }
+}
+
+extension ConvTranspose: ImageOperator {
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard try inputs.dataType(0) == .float else { return nil }
+        var form = self
+        form.isChannelsLast = true
+        return ChannelsLastForm(op: form, images: [0])
     }
 }

@@ -10,6 +10,8 @@ struct ConvolutionWeights {
     var groupStride: Int
     var columnStride: Int
     var channelStride: Int
+    /// A constant with one factor per output channel of all groups, which the weights take in.
+    var scaleInput: Int?
 
     enum Packing {
         /// Per group a matrix of `taps * channels` rows and `columns` columns, in panels.
@@ -28,13 +30,20 @@ struct ConvolutionWeights {
         let matrices = matrices(packing, count: count)
         let byteCount = matrices.packedCount(kernels) * 4
         let type = tensor.dataType
+        let scale = try scale(builder)
+        let scaleName = scaleInput.flatMap { builder.nodeInputs[$0]?.name } ?? ""
         let constant = try builder.packedConstant(
-            input: input, layout: "convolution:\(type):\(matrices)", byteCount: byteCount
+            input: input, layout: "convolution:\(type):\(matrices):\(scaleName)",
+            byteCount: byteCount
         ) { source, target in
-            let floats = try WeightFloats.make(source, type, count: count)
+            var floats = try WeightFloats.make(source, type, count: count)
+            if !scale.isEmpty { multiply(&floats, by: scale) }
             matrices.pack(floats, target.baseAddress, kernels)
         }
         if let constant { return constant }
+        guard scaleInput == nil else {
+            throw builder.inputs.fail("a scale needs constant weights")
+        }
         let source = try builder.floatInput(input)
         let target = try builder.temporary(byteCount: byteCount)
         builder.addStep(isSerial: true, operationCount: count) { frame in
@@ -43,6 +52,25 @@ struct ConvolutionWeights {
             matrices.pack(floats, frame.memory(target, as: Float.self), kernels)
         }
         return target
+    }
+
+    /// The factors; empty if there are none.
+    private func scale(_ builder: StepBuilder) throws(EngineError) -> [Float] {
+        guard let scaleInput else { return [] }
+        guard let tensor = builder.inputs.constant(scaleInput) else {
+            throw builder.inputs.fail("the scale must be constant")
+        }
+        return tensor.elements(as: Float.self)
+    }
+
+    private func multiply(_ weights: inout [Float], by scale: [Float]) {
+        let groupCount = groupStride > 0 ? weights.count / groupStride : 1
+        let columns = scale.count / max(groupCount, 1)
+        for (index, factor) in scale.enumerated() {
+            let group = index / max(columns, 1)
+            let start = group * groupStride + index % max(columns, 1) * columnStride
+            for i in start..<min(start + columnStride, weights.count) { weights[i] *= factor }
+        }
     }
 
     private func matrices(_ packing: Packing, count: Int) -> WeightMatrices {

@@ -17,9 +17,11 @@ extension BinaryFunction {
 ///
 /// - Shapes: any two that broadcast together.
 /// - Types: all floats (half precision computes in `float`) and integers.
-struct Binary<Function: BinaryFunction>: StepOperator {
+struct Binary<Function: BinaryFunction>: ElementwiseOperator {
     private let function: Function
     private let alignment: LegacyBroadcast
+
+    var isSymmetric: Bool { alignment.isSymmetric }
 
     init(_ node: NodeReader) throws(EngineError) {
         function = try Function(node)
@@ -107,6 +109,9 @@ private struct BinaryBody<Function: BinaryFunction>: NumberVisitor {
 /// The broadcasting of opsets before 7: the second shape is laid along the first from `axis` on.
 struct LegacyBroadcast: Sendable {
     private let axis: Int?
+
+    /// Whether dimensions are laid against each other from the last on, as today.
+    var isSymmetric: Bool { axis == nil }
 
     init(_ node: NodeReader) throws(EngineError) {
         if node.opsetVersion >= 7 {

@@ -85,7 +85,7 @@ private struct BitwiseBody<Function: BitFunction>: IntegerVisitor {
 }
 
 /// Flips every bit of every integer.
-struct BitwiseNot: StepOperator {
+struct BitwiseNot: ElementwiseOperator {
     init(_ node: NodeReader) throws(EngineError) {}
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {

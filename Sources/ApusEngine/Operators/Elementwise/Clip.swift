@@ -5,7 +5,7 @@ internal import CApusKernels
 ///
 /// - Types: all floats and integers. Bounds are scalar inputs, attributes before opset 11.
 /// - Source: ONNX Clip, opset 13.
-struct Clip: StepOperator {
+struct Clip: ElementwiseOperator {
     private let lowest: Float?
     private let highest: Float?
 

@@ -29,7 +29,7 @@ struct IsInf: FloatPredicate {
 /// Asks a question about every element: ONNX IsNaN and IsInf.
 ///
 /// - Types: `float`, `double`, `float16`, `bfloat16`, and the 8-bit floats.
-struct FloatTest<Predicate: FloatPredicate>: StepOperator {
+struct FloatTest<Predicate: FloatPredicate>: ElementwiseOperator {
     private let predicate: Predicate
 
     init(_ node: NodeReader) throws(EngineError) { predicate = try Predicate(node) }
@@ -72,7 +72,7 @@ private struct FloatTestBody<Predicate: FloatPredicate>: FloatVisitor {
 }
 
 /// The other boolean.
-struct Not: StepOperator {
+struct Not: ElementwiseOperator {
     init(_ node: NodeReader) throws(EngineError) {}
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {

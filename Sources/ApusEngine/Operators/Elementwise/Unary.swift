@@ -33,7 +33,7 @@ extension NumberFunction {
 ///
 /// - Shapes: any; the result has the same.
 /// - Types: `float`, `double`, `float16`, `bfloat16`; the half precision types compute in `float`.
-struct FloatUnary<Function: FloatFunction>: StepOperator {
+struct FloatUnary<Function: FloatFunction>: ElementwiseOperator {
     private let function: Function
 
     init(_ node: NodeReader) throws(EngineError) { function = try Function(node) }
@@ -57,7 +57,7 @@ struct FloatUnary<Function: FloatFunction>: StepOperator {
 }
 
 /// The same for functions of integers too.
-struct NumberUnary<Function: NumberFunction>: StepOperator {
+struct NumberUnary<Function: NumberFunction>: ElementwiseOperator {
     private let function: Function
 
     init(_ node: NodeReader) throws(EngineError) { function = try Function(node) }

@@ -2,7 +2,7 @@ internal import ApusCore
 
 /// Folds any number of inputs with a function of two arguments, first to last, with broadcasting:
 /// ONNX Sum, Max, Min, and Mean, which divides by their number.
-struct Variadic<Function: BinaryFunction>: StepOperator {
+struct Variadic<Function: BinaryFunction>: ElementwiseOperator {
     private let function: Function
     private let divides: Bool
 

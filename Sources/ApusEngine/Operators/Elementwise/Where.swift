@@ -3,7 +3,7 @@ internal import ApusCore
 /// Elements of `x` where the condition holds, of `y` elsewhere, with broadcasting of all three.
 ///
 /// - Types: all. - Source: ONNX Where, opset 16.
-struct Where: StepOperator {
+struct Where: ElementwiseOperator {
     init(_ node: NodeReader) throws(EngineError) {}
 
     var movesElements: Bool { true }

@@ -9,12 +9,11 @@ internal import CApusKernels
 /// - Source: ONNX MaxPool, opset 22.
 struct MaxPool: StepOperator {
     private let window: WindowAttributes
-    private let layout: PoolLayout
+    private var isChannelsLast = false
     private let isColumnMajor: Bool
 
     init(_ node: NodeReader) throws(EngineError) {
         window = try WindowAttributes(node)
-        layout = try PoolLayout(node)
         isColumnMajor = try node.flag("storage_order")
     }
 
@@ -43,7 +42,20 @@ struct MaxPool: StepOperator {
     }
 
     private func pool(_ inputs: PlanInputs) throws(EngineError) -> WindowPool {
-        try WindowPool(image: try inputs.shape(0), window: window, layout: layout, inputs)
+        try WindowPool(
+            image: try inputs.shape(0), window: window, isChannelsLast: isChannelsLast, inputs)
+    }
+}
+
+extension MaxPool: ImageOperator {
+    /// Indices are found with channels first.
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard inputs.outputCount < 2, try inputs.dataType(0) == .float else { return nil }
+        var form = self
+        form.isChannelsLast = true
+        return ChannelsLastForm(op: form, images: [0])
     }
 }
 

@@ -24,30 +24,27 @@ extension Pooling {
 /// Pools with one output: ONNX AveragePool, LpPool, GlobalAveragePool, GlobalMaxPool, GlobalLpPool,
 /// and MaxPool where nobody wants its indices.
 ///
-/// - Shapes: `X [N, C, spatial]`, `Y [N, C, spatial']`. In domain `apus` images have channels last
-///   where the flags `channels_last_input` and `channels_last_output` say so.
+/// - Shapes: `X [N, C, spatial]`, `Y [N, C, spatial']`, both with channels last if `isChannelsLast`.
 /// - Types: floats (half precision accumulates in `float`), and for MaxPool `int8` and `uint8`.
 struct WindowPool: Sendable {
     let axes: [WindowAxis]
     let batch: Int
     let channels: Int
-    let inputIsChannelsLast: Bool
-    let outputIsChannelsLast: Bool
+    let isChannelsLast: Bool
 
     var outputPixels: Int { axes.reduce(1) { $0 * $1.output } }
     var inputPixels: Int { axes.reduce(1) { $0 * $1.input } }
 
     init(
-        image: Shape, window: WindowAttributes?, layout: PoolLayout, _ inputs: PlanInputs
+        image: Shape, window: WindowAttributes?, isChannelsLast: Bool, _ inputs: PlanInputs
     ) throws(EngineError) {
         guard image.count >= 3 else {
             throw inputs.fail("an image has 3 dimensions or more, not the shape \(image)")
         }
-        inputIsChannelsLast = layout.inputIsChannelsLast
-        outputIsChannelsLast = layout.outputIsChannelsLast
+        self.isChannelsLast = isChannelsLast
         batch = image[0]
-        channels = inputIsChannelsLast ? image[image.count - 1] : image[1]
-        let spatial = Array(inputIsChannelsLast ? image[1..<image.count - 1] : image[2...])
+        channels = isChannelsLast ? image[image.count - 1] : image[1]
+        let spatial = Array(isChannelsLast ? image[1..<image.count - 1] : image[2...])
         if let window {
             let kernel = try window.kernel(weights: nil, rank: spatial.count, inputs)
             axes = try window.axes(spatial: spatial, kernel: kernel, inputs)
@@ -65,7 +62,7 @@ struct WindowPool: Sendable {
 
     var outputShape: Shape {
         let spatial = axes.map(\.output)
-        return outputIsChannelsLast
+        return isChannelsLast
             ? [batch] + spatial + [channels] : [batch, channels] + spatial
     }
 
@@ -75,7 +72,7 @@ struct WindowPool: Sendable {
     ) throws(EngineError) {
         guard builder.outputs[0].shape.elementCount > 0 else { return }
         let type = builder.outputs[0].dataType
-        if inputIsChannelsLast || outputIsChannelsLast {
+        if isChannelsLast {
             guard let kernel = operation.kernel, type == .float else {
                 throw builder.inputs.fail("channels last is not supported for this pool")
             }
@@ -97,19 +94,7 @@ struct WindowPool: Sendable {
     private func addChannelsLast(
         _ kernel: apus_pool, _ countsPadding: Bool, _ builder: inout StepBuilder
     ) throws(EngineError) {
-        let layout = ImageLayout(batch: batch, channels: channels, spatial: axes.map(\.output))
-        var target = builder.outputSlot(0)
-        let isDirect = outputIsChannelsLast || layout.isTrivial
-        if !isDirect {
-            target = try builder.temporary(
-                byteCount: builder.outputs[0].shape.elementCount * 4)
-        }
-        let source =
-            inputIsChannelsLast
-            ? builder.inputSlot(0)
-            : try builder.channelsLast(
-                input: 0,
-                ImageLayout(batch: batch, channels: channels, spatial: axes.map(\.input)))
+        let (source, target) = (builder.inputSlot(0), builder.outputSlot(0))
         let spatial = axes.map(\.input)
         let channels = channels
         let table = PoolTable(
@@ -117,7 +102,7 @@ struct WindowPool: Sendable {
             imageStride: spatial.reduce(channels, *), countsPadding: countsPadding)
         let (kernels, pixels) = (builder.kernels, batch * outputPixels)
         let work = axes.reduce(pixels * channels) { $0 &* min($1.kernel, $1.input) }
-        builder.addStep(operationCount: work) { [target] frame in
+        builder.addStep(operationCount: work) { frame in
             // Few pixels, as of global pools, are shared by channels.
             let isNarrow = pixels < 8 * frame.threadCount
             let rows = isNarrow ? 0..<pixels : frame.share(of: pixels)
@@ -129,19 +114,6 @@ struct WindowPool: Sendable {
                     columns.upperBound, rows.lowerBound, rows.upperBound, frame.memory(target))
             }
         }
-        if !isDirect { try builder.addChannelsFirst(from: target, output: 0, layout) }
-    }
-}
-
-/// Whether images have channels last; only in the engine's own domain.
-struct PoolLayout: Sendable {
-    let inputIsChannelsLast: Bool
-    let outputIsChannelsLast: Bool
-
-    init(_ node: NodeReader) throws(EngineError) {
-        let isOwn = node.node.domain == "apus"
-        inputIsChannelsLast = isOwn ? try node.flag("channels_last_input") : false
-        outputIsChannelsLast = isOwn ? try node.flag("channels_last_output") : false
     }
 }
 

@@ -3,12 +3,11 @@ internal import ApusCore
 /// A pool over windows.
 struct WindowPoolOperator<Operation: Pooling>: StepOperator {
     private let window: WindowAttributes
-    private let layout: PoolLayout
+    private var isChannelsLast = false
     private let operation: Operation
 
     init(_ node: NodeReader) throws(EngineError) {
         window = try WindowAttributes(node)
-        layout = try PoolLayout(node)
         operation = try Operation(node)
     }
 
@@ -21,7 +20,19 @@ struct WindowPoolOperator<Operation: Pooling>: StepOperator {
     }
 
     private func pool(_ inputs: PlanInputs) throws(EngineError) -> WindowPool {
-        try WindowPool(image: try inputs.shape(0), window: window, layout: layout, inputs)
+        try WindowPool(
+            image: try inputs.shape(0), window: window, isChannelsLast: isChannelsLast, inputs)
+    }
+}
+
+extension WindowPoolOperator: ImageOperator {
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard operation.kernel != nil, try inputs.dataType(0) == .float else { return nil }
+        var form = self
+        form.isChannelsLast = true
+        return ChannelsLastForm(op: form, images: [0])
     }
 }
 
@@ -29,11 +40,10 @@ struct WindowPoolOperator<Operation: Pooling>: StepOperator {
 ///
 /// - Shapes: `X [N, C, spatial]`, `Y [N, C, 1, …]`.
 struct GlobalPoolOperator<Operation: Pooling>: StepOperator {
-    private let layout: PoolLayout
+    private var isChannelsLast = false
     private let operation: Operation
 
     init(_ node: NodeReader) throws(EngineError) {
-        layout = try PoolLayout(node)
         operation = try Operation(node)
     }
 
@@ -46,6 +56,20 @@ struct GlobalPoolOperator<Operation: Pooling>: StepOperator {
     }
 
     private func pool(_ inputs: PlanInputs) throws(EngineError) -> WindowPool {
-        try WindowPool(image: try inputs.shape(0), window: nil, layout: layout, inputs)
+        try WindowPool(
+            image: try inputs.shape(0), window: nil, isChannelsLast: isChannelsLast, inputs)
+    }
+}
+
+extension GlobalPoolOperator: ImageOperator {
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard isLast(0), operation.kernel != nil, try inputs.dataType(0) == .float else {
+            return nil
+        }
+        var form = self
+        form.isChannelsLast = true
+        return ChannelsLastForm(op: form, images: [0])
     }
 }

@@ -1,15 +1,11 @@
 extension OperatorTable {
     static let poolingRows: [Row] = [
         Row("", "AveragePool", 1, AveragePool.self),
-        Row("apus", "AveragePool", 1, AveragePool.self),
         Row("", "GlobalAveragePool", 1, GlobalAveragePool.self),
-        Row("apus", "GlobalAveragePool", 1, GlobalAveragePool.self),
         Row("", "GlobalLpPool", 1, GlobalLpPool.self),
         Row("", "GlobalMaxPool", 1, GlobalMaxPool.self),
-        Row("apus", "GlobalMaxPool", 1, GlobalMaxPool.self),
         Row("", "LpPool", 1, LpPool.self),
         Row("", "MaxPool", 1, MaxPool.self),
-        Row("apus", "MaxPool", 1, MaxPool.self),
         Row("", "MaxUnpool", 9, MaxUnpool.self),
     ]
 }

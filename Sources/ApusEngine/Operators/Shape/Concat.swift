@@ -4,7 +4,7 @@ internal import ApusCore
 ///
 /// - Shapes: equal but for the axis. - Types: all. - Source: ONNX Concat, opset 13.
 struct Concat: StepOperator {
-    private let axis: Int?
+    private var axis: Int?
 
     init(_ node: NodeReader) throws(EngineError) {
         axis = try node.int("axis") ?? (node.opsetVersion < 4 ? 1 : nil)
@@ -54,5 +54,17 @@ struct Concat: StepOperator {
     private func position(_ inputs: PlanInputs) throws(EngineError) -> Int {
         guard let axis else { throw inputs.fail("attribute \"axis\" is missing") }
         return try inputs.normalized(axis: axis, rank: try inputs.shape(0).count)
+    }
+}
+
+extension Concat: ImageOperator {
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard (0..<inputs.count).contains(where: isLast) else { return nil }
+        var form = self
+        form.axis = Shape.channelsLastAxis(
+            of: try position(inputs), rank: try inputs.shape(0).count)
+        return ChannelsLastForm(op: form, images: Set(0..<inputs.count))
     }
 }

@@ -3,7 +3,7 @@ internal import ApusCore
 /// The value itself, of any type: tensors, sequences, optionals.
 ///
 /// A tensor shares the input's memory; other values make the program run on values.
-struct Identity: StepOperator {
+struct Identity: ElementwiseOperator {
     init(_ node: NodeReader) throws(EngineError) {}
 
     var movesElements: Bool { true }

@@ -11,6 +11,7 @@ struct Pad: StepOperator {
     private let mode: Mode
     private let pads: [Int]?
     private let value: Float?
+    private var isChannelsLast = false
 
     init(_ node: NodeReader) throws(EngineError) {
         let name = try node.string("mode", default: "constant")
@@ -125,7 +126,18 @@ struct Pad: StepOperator {
             begins[axis] = pads[index]
             ends[axis] = pads[index + axes.count]
         }
-        return (begins, ends)
+        return isChannelsLast ? (begins.channelsLast, ends.channelsLast) : (begins, ends)
+    }
+}
+
+extension Pad: ImageOperator {
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard isLast(0) else { return nil }
+        var form = self
+        form.isChannelsLast = true
+        return ChannelsLastForm(op: form, images: [0])
     }
 }
 

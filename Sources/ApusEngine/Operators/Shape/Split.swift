@@ -6,7 +6,7 @@ internal import ApusCore
 ///   where `num_outputs` does not divide the length.
 /// - Types: all. - Source: ONNX Split, opset 18.
 struct Split: StepOperator {
-    private let axis: Int
+    private var axis: Int
     private let lengths: [Int]?
     private let partCount: Int?
 
@@ -66,5 +66,18 @@ struct Split: StepOperator {
             rest -= part
             return part
         }
+    }
+}
+
+extension Split: ImageOperator {
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard isLast(0) else { return nil }
+        let rank = try inputs.shape(0).count
+        var form = self
+        form.axis = Shape.channelsLastAxis(
+            of: try inputs.normalized(axis: axis, rank: rank), rank: rank)
+        return ChannelsLastForm(op: form, images: [0])
     }
 }

@@ -4,7 +4,7 @@ internal import ApusCore
 ///
 /// - Types: all. - Source: ONNX Transpose, opset 25.
 struct Transpose: StepOperator {
-    private let permutation: [Int]?
+    private var permutation: [Int]?
 
     init(_ node: NodeReader) throws(EngineError) { permutation = try node.ints("perm") }
 
@@ -38,5 +38,20 @@ struct Transpose: StepOperator {
             throw inputs.fail("perm \(permutation) does not order \(rank) dimensions")
         }
         return positive
+    }
+}
+
+extension Transpose: ImageOperator {
+    /// With channels last the order is another one; the result is no image any more.
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard isLast(0) else { return nil }
+        let rank = try inputs.shape(0).count
+        var form = self
+        form.permutation = try order(rank, inputs).map {
+            Shape.channelsLastAxis(of: $0, rank: rank)
+        }
+        return ChannelsLastForm(op: form, images: [0], makesImages: false)
     }
 }
