@@ -1,5 +1,6 @@
 extension OperatorTable {
     static let sortingRows: [Row] = [
-        Row("", "TopK", 1, TopK.self)
+        Row("", "TopK", 1, TopK.self),
+        Row("", "Unique", 11, Unique.self),
     ]
 }

@@ -1,0 +1,35 @@
+internal import ApusCore
+
+/// `z = x + y` for texts.
+///
+/// - Shapes: `x` and `y` broadcast. - Types: strings. - Source: ONNX StringConcat, opset 20.
+struct StringConcat: ValueOperator {
+    init(_ node: NodeReader) throws(EngineError) {}
+
+    func evaluate(
+        _ inputs: [Value?], in context: EvaluationContext
+    ) throws(EngineError) -> [Value] {
+        let x = try context.tensor(inputs, 0)
+        let y = try context.tensor(inputs, 1)
+        guard let first = x.strings, let second = y.strings else {
+            throw context.fail("the inputs are \(x.dataType) and \(y.dataType), expected strings")
+        }
+        let shape = try context.planInputs([x, y]).broadcast(x.shape, y.shape)
+        guard let count = shape.checkedElementCount, count <= Int.max / 16 else {
+            throw context.fail("the result \(shape) is too large")
+        }
+        try context.checkMemory(byteCount: count * 16)
+        let layout = StridedLayout(output: shape, broadcasting: [x.shape, y.shape])
+        var result: [[UInt8]] = []
+        result.reserveCapacity(count)
+        var byteCount = 0
+        for index in 0..<count {
+            let offsets = layout.offsets(at: index)
+            let text = first[offsets[0]] + second[offsets[1]]
+            byteCount += text.count
+            try context.checkMemory(byteCount: byteCount)
+            result.append(text)
+        }
+        return [try context.make(shape, strings: result)]
+    }
+}
