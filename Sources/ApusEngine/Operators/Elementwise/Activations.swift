@@ -135,6 +135,27 @@ struct Swish: FloatFunction {
     }
 }
 
+/// `x / 2 * (1 + erf(x / √2))`; with `approximate` "tanh"
+/// `x / 2 * (1 + tanh(√(2 / π) * (x + 0.044715 * x³)))`.
+struct Gelu: FloatFunction {
+    private let isApproximate: Bool
+    init(_ node: NodeReader) throws(EngineError) {
+        let name = try node.string("approximate", default: "none")
+        guard name == "none" || name == "tanh" else {
+            throw node.fail("attribute \"approximate\" is \"\(name)\", not none or tanh")
+        }
+        isApproximate = name == "tanh"
+    }
+    var kernel: apus_unary? { isApproximate ? APUS_UNARY_GELU_TANH : APUS_UNARY_GELU_ERF }
+    func callAsFunction<Value: FloatMath>(_ x: Value) -> Value {
+        if isApproximate {
+            let inner = 0.7978845608028654 * (x + 0.044715 * x * x * x)
+            return 0.5 * x * (1 + .tanh(inner))
+        }
+        return 0.5 * x * (1 + .erf(x * 0.7071067811865476))
+    }
+}
+
 /// `x + bias` below `-lambd`, `x - bias` above `lambd`, else 0.
 struct Shrink: NumberFunction {
     private let bias: Double
