@@ -22,6 +22,8 @@ extension ModelRepository {
         reconcile(name)
         publish()
         let outcome = await outcome(of: name)
+        // What the new versions replace stayed until now.
+        reconcile(name)
         publish()
         try outcome.get()
     }
@@ -125,7 +127,6 @@ extension ModelRepository {
         guard models[name]?.operation != nil else { return .failure(.stopping) }
         if let outcome = models[name]?.operation?.outcome {
             models[name]?.operation = nil
-            reconcile(name)
             return outcome
         }
         return await withCheckedContinuation { models[name]?.operation?.continuation = $0 }

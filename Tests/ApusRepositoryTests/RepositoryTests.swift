@@ -171,15 +171,16 @@ import Testing
     }
 
     @Test func aManifestMakesAVersionWhole() async throws {
-        let bench = try Bench { $0.quietPeriod = .seconds(2) }
+        // Without a manifest the second version would have to stay unchanged for an hour.
+        let bench = try Bench { $0.quietPeriod = .seconds(3_600) }
+        let digest = SHA256.hex("two end")
+        try bench.files.write(
+            "digits/1/MANIFEST.sha256", "\(SHA256.hex("one end"))  model.onnx\n")
         try bench.files.write("digits/1/model.onnx", "one end")
         try await bench.repository.start()
-        let digest = SHA256.hex("two end")
         try bench.files.write("digits/2/MANIFEST.sha256", "\(digest)  model.onnx\n")
         try bench.files.write("digits/2/model.onnx", "two end")
-        let began = MonotonicClock.nowNanoseconds()
         try await bench.wait("version 2") { bench.versions("digits") == [2] }
-        #expect(MonotonicClock.nowNanoseconds() - began < 1_500_000_000)
         try bench.files.write(
             "digits/.incoming/MANIFEST.sha256", "\(digest)  model.onnx\n")
         try bench.files.write("digits/.incoming/model.onnx", "forged end")
@@ -208,7 +209,7 @@ import Testing
 
     @Test func stopEndsAtOnceWhenItsTaskIsCancelled() async throws {
         let bench = try Bench()
-        try bench.files.write("digits/1/model.onnx", "slow: 300 one end")
+        try bench.files.write("digits/1/model.onnx", "held: one end")
         let start = Task { try await bench.repository.start() }
         try await bench.wait("loading") { bench.loader.loads.count == 1 }
         #expect(
@@ -217,6 +218,7 @@ import Testing
         stop.cancel()
         await stop.value
         await #expect(throws: RepositoryError.stopping) { try await start.value }
+        bench.loader.release()
         await #expect(throws: RepositoryError.stopping) {
             try await bench.repository.load("digits", options: ModelLoadOptions())
         }

@@ -53,7 +53,7 @@ struct Bench {
 
     /// Waits until a condition holds; a failure of the test when it takes too long.
     func wait(
-        _ what: Comment, seconds: Int = 30, sourceLocation: SourceLocation = #_sourceLocation,
+        _ what: Comment, seconds: Int = 120, sourceLocation: SourceLocation = #_sourceLocation,
         _ condition: () async -> Bool
     ) async throws {
         let deadline = MonotonicClock.nowNanoseconds() + UInt64(seconds) * 1_000_000_000

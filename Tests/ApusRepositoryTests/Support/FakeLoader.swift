@@ -1,5 +1,6 @@
 import ApusCore
 import ApusRepository
+import Dispatch
 import Glibc
 
 /// A version that answers nothing, but says whose it is and when it went.
@@ -44,8 +45,8 @@ final class FakeServable: Servable {
     }
 }
 
-/// Loads model files that are texts: `ok …` loads, `fail: why` fails, `slow: milliseconds` takes its
-/// time; anything without `end` as its last word counts as cut off.
+/// Loads model files that are texts: `ok …` loads, `fail: why` fails, `held: …` waits for
+/// `release()`; anything without `end` as its last word counts as cut off.
 final class FakeLoader: ModelLoader {
     struct Life: Sendable {
         var alive = 0
@@ -54,6 +55,7 @@ final class FakeLoader: ModelLoader {
         var running = 0
         var runningMax = 0
         var cutOff = 0
+        var held = 0
     }
 
     struct Failure: Error, CustomStringConvertible {
@@ -62,8 +64,12 @@ final class FakeLoader: ModelLoader {
 
     let life = Guarded(Life())
     let ballast: Int
+    private let gate = DispatchSemaphore(value: 0)
 
     init(ballast: Int = 0) { self.ballast = ballast }
+
+    /// Lets one held load go on.
+    func release() { gate.signal() }
 
     var loads: [String] { life.withLock { $0.loads } }
     var alive: Int { life.withLock { $0.alive } }
@@ -110,7 +116,10 @@ final class FakeLoader: ModelLoader {
             throw Failure(description: "\(bundle.modelFile) cannot be read")
         }
         let words = text.split(separator: " ").map(String.init)
-        if words.first == "slow:" { usleep(UInt32(words[1]).map { $0 * 1_000 } ?? 0) }
+        if words.first == "held:" {
+            life.withLock { $0.held += 1 }
+            gate.wait()
+        }
         guard words.last == "end" else {
             life.withLock { $0.cutOff += 1 }
             throw Failure(description: "\(bundle.modelFile) is cut off")
