@@ -36,9 +36,10 @@ test: test-packages unit-tests conformance ## run the unit tests and the officia
 
 build: release ## build the release binary: .build/release/apus
 
-bench: release ## compare with a bare NIO server and with onnxruntime, in figures
+bench: release ## start-up, load against a bare NIO server, engine against onnxruntime
 	@.ci/system-packages bench
 	$(SWIFT) build -c release --package-path Benchmarks --scratch-path .build/benchmarks
+	$(PYTHON) Benchmarks/startup.py --apus $(APUS) --models $(MODELS)
 	$(PYTHON) Benchmarks/http_load.py --apus $(APUS) --bare .build/benchmarks/release/bare-nio
 	@if [ -d .build/comparison-models ]; then \
 		$(MODEL_VENV)/bin/python Benchmarks/compare_engines.py --apus $(APUS) --threads 1 2; \

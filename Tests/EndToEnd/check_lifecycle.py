@@ -70,11 +70,11 @@ def check_systemd_hears_ready_watchdog_reload_and_stop(tools):
 
 def check_reload(daemon, config, notify):
     """SIGHUP takes over what can change; a broken file changes nothing."""
-    config.write_text("logging:\n  log_level: debug\nserver:\n  http_port: 9\n")
+    config.write_text("logging:\n  log_level: debug\nserver:\n  max_connections: 9\n")
     ready = sum("READY=1" in message for message in notify.messages)
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_for_log("configuration reloaded")
-    daemon.wait_for_log("setting needs a restart", key="server.http_port")
+    daemon.wait_for_log("setting needs a restart", key="server.max_connections")
     notify.wait_for("RELOADING=1")
     wait_for(
         "READY=1 after the reload",
