@@ -115,3 +115,13 @@ static void normalize_f32(const float *x, float mean, float inverse, const float
         y[i] = v;
     }
 }
+
+static void affine_f32(const float *x, const float *scale, const float *shift, int step, float *y,
+                       size_t n) {
+    if (step == 0) {
+        float a = scale[0], b = shift[0];
+        for (size_t i = 0; i < n; i++) y[i] = __builtin_fmaf(x[i], a, b);
+    } else {
+        for (size_t i = 0; i < n; i++) y[i] = __builtin_fmaf(x[i], scale[i], shift[i]);
+    }
+}

@@ -24,6 +24,7 @@
         .sum_f32 = sum_f32,                                      \
         .sum_squares_f32 = sum_squares_f32,                      \
         .normalize_f32 = normalize_f32,                          \
+        .affine_f32 = affine_f32,                                \
         .depthwise_f32 = depthwise_f32,                          \
         .window_rows_f32 = window_rows_f32,                      \
         .pool_f32 = pool_f32,                                    \

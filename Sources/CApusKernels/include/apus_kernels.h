@@ -188,7 +188,7 @@ typedef struct {
 
     /// Largest element (NaN if any is NaN), n >= 1.
     float (*max_f32)(const float *x, size_t n);
-    /// `y[i] = exp(x[i] - shift)`; returns the sum of the results.
+    /// `y[i] = exp(x[i] - shift)`; returns the sum of the results. `x` and `y` may be the same.
     float (*exp_sum_f32)(const float *x, float shift, float *y, size_t n);
     /// `y[i] = x[i] * scale`. `x` and `y` may be the same.
     void (*scale_f32)(const float *x, float scale, float *y, size_t n);
@@ -196,9 +196,14 @@ typedef struct {
     float (*sum_f32)(const float *x, size_t n);
     /// Sum of `(x[i] - mean)^2`, in a fixed order of 16 lanes.
     float (*sum_squares_f32)(const float *x, float mean, size_t n);
-    /// `y[i] = (x[i] - mean) * inverse * (scale ? scale[i] : 1) + (bias ? bias[i] : 0)`.
+    /// `y[i] = (x[i] - mean) * inverse * (scale ? scale[i] : 1) + (bias ? bias[i] : 0)`. `x` and `y`
+    /// may be the same.
     void (*normalize_f32)(const float *x, float mean, float inverse, const float *scale,
                           const float *bias, float *y, size_t n);
+    /// `y[i] = x[i] * scale[i * step] + shift[i * step]`, rounded once; `step` is 0 or 1. `x` and `y`
+    /// may be the same.
+    void (*affine_f32)(const float *x, const float *scale, const float *shift, int step, float *y,
+                       size_t n);
     /// Depthwise convolution of one output pixel row, channels last. For channel c and output pixel
     /// p: `y[p * channels + c] = epilogue(sum over t of rows[t * pixels + p][c] * w[t * channels +
     /// c])`.
