@@ -1,7 +1,7 @@
 # Verbs of Apus. "make" prints them; CI calls the same ones.
 .DEFAULT_GOAL := help
 .PHONY: help serve test build bench lint format golden fuzz tsan asan install clean \
-	packages test-packages release unit-tests conformance end-to-end
+	packages test-packages release unit-tests conformance end-to-end test-clients
 
 # A forced or mismeasured OpenBLAS core would change speed and, in the last bits, results.
 unexport OPENBLAS_CORETYPE
@@ -33,6 +33,11 @@ serve: release ## build and serve the sample models on port 8000
 	@exec $(APUS) serve --model-repository $(MODELS) $(SERVE_FLAGS)
 
 test: test-packages unit-tests conformance ## run the unit tests and the official ONNX cases
+
+test-clients: test-packages ## run client programs from PyPI against the daemon
+	$(SWIFT) build $(CHECKED) --product apus
+	@.ci/logged .build/logs/test-clients.log \
+		$(PYTHON) Tests/Tools/clients/run.py --apus $(DEBUG_APUS) --environments .build/clients
 
 build: release ## build the release binary: .build/release/apus
 

@@ -16,7 +16,8 @@ enum Endpoints {
         .init(
             .get, "/v2/models/{model}/versions/{version}/ready", .direct(HealthCodec.modelReady)),
 
-        .init(.get, "/metrics", .eventually(MetricsCodec.exposition), on: .all),
+        .init(
+            .get, "/metrics", .eventually(MetricsCodec.exposition), on: .all, compressed: true),
 
         .init(.get, "/v2", .direct(MetadataCodec.server)),
         .init(.get, "/v2/models", .direct(MetadataCodec.models)),
@@ -43,8 +44,8 @@ enum Endpoints {
             .post, "/v2/repository/{repository}/models/{model}/unload",
             .direct(RepositoryCodec.named)),
 
-        .init(.get, "/openapi.json", .direct(DocsCodec.openAPI)),
-        .init(.get, "/docs", .direct(DocsCodec.page)),
+        .init(.get, "/openapi.json", .direct(DocsCodec.openAPI), compressed: true),
+        .init(.get, "/docs", .direct(DocsCodec.page), compressed: true),
 
         .init(.get, "/v2/trace/setting", .direct(SettingsCodec.trace)),
         .init(.post, "/v2/trace/setting", .direct(SettingsCodec.changeTrace)),

@@ -34,11 +34,18 @@ struct Endpoint: Sendable {
     let segments: [Segment]
     let answer: Answer
     let ports: Ports
+    /// Whether answers are compressed for clients that accept it. Triton compresses inference alone,
+    /// and its asynchronous client accepts for every answer what it reads in those.
+    let isCompressible: Bool
 
-    init(_ method: Method, _ path: String, _ answer: Answer, on ports: Ports = .inference) {
+    init(
+        _ method: Method, _ path: String, _ answer: Answer, on ports: Ports = .inference,
+        compressed: Bool = false
+    ) {
         self.method = method
         self.answer = answer
         self.ports = ports
+        isCompressible = if case .inference = answer { true } else { compressed }
         segments = path.split(separator: "/").map { part in
             switch part {
             case "{model}": .model

@@ -57,6 +57,7 @@ extension HTTPConnection {
     /// - Returns: whether it is not to be sent yet: it will be completed again.
     func compress(_ exchange: Exchange, _ response: HTTPResponse) -> Bool {
         guard let coding = exchange.head.answerCoding, !response.isCompressed,
+            response.status == .ok, exchange.route?.endpoint.isCompressible == true,
             response.body.count >= Self.compressedByteCountMin
         else { return false }
         if response.body.count <= Self.inlineByteCountMax {

@@ -1,0 +1,63 @@
+"""The list of client programs that `make test-clients` runs against a daemon: one row, one file.
+
+A client's file takes the arguments of `checks.arguments`, prints a line for each check and ends with
+`checks.run`. It runs in a virtual environment of its own with its requirements and nothing else.
+"""
+
+from dataclasses import dataclass, field
+
+TRITON = ["tritonclient[http,grpc]==2.73.0", "numpy==2.4.6", "ml_dtypes==0.5.4"]
+
+
+@dataclass(frozen=True)
+class Client:
+    """One row of the table."""
+
+    name: str
+    # The file in this directory, and its arguments beside the common ones.
+    script: str
+    # The name of the virtual environment; clients with the same one share it.
+    environment: str
+    requirements: list
+    # The package whose version is shown.
+    package: str
+    arguments: list = field(default_factory=list)
+    # Options of `apus serve` beside ports and repository.
+    options: list = field(default_factory=list)
+    # Whether a machine that cannot install or run it may leave it out.
+    may_be_absent: bool = False
+
+
+SHARING = ["--allow-shared-memory", "--trace-file", "{scratch}/trace.json"]
+
+CLIENTS = [
+    *(
+        Client(
+            name=f"tritonclient.{kind}",
+            script="triton.py",
+            arguments=["--kind", kind],
+            environment="tritonclient",
+            requirements=TRITON,
+            package="tritonclient",
+            options=SHARING,
+        )
+        for kind in ("http", "grpc", "http.aio", "grpc.aio")
+    ),
+    Client(
+        name="grpc reflection and health",
+        script="grpc_tools.py",
+        environment="grpc",
+        requirements=["grpcio-reflection==1.81.1", "grpcio-health-checking==1.81.1"],
+        package="grpcio-reflection",
+    ),
+    Client(
+        name="perf_analyzer",
+        script="perf_analyzer.py",
+        environment="perf_analyzer",
+        # The last wheel with the program in it.
+        requirements=["tritonclient==2.40.0", "nvidia-cuda-runtime-cu12==12.9.79"],
+        package="tritonclient",
+        options=SHARING,
+        may_be_absent=True,
+    ),
+]
