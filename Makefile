@@ -32,7 +32,7 @@ serve: release ## build and serve the sample models on port 8000
 	@.ci/first-request
 	@exec $(APUS) serve --model-repository $(MODELS) $(SERVE_FLAGS)
 
-test: test-packages unit-tests conformance ## run the unit tests and the official ONNX cases
+test: test-packages unit-tests conformance end-to-end ## run every test: unit, official ONNX cases, the daemon from outside
 
 test-clients: test-packages ## run client programs from PyPI against the daemon
 	$(SWIFT) build $(CHECKED) --product apus
