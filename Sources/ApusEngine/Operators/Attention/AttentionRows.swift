@@ -1,3 +1,7 @@
 extension OperatorTable {
-    static let attentionRows: [Row] = []
+    static let attentionRows: [Row] = [
+        Row("", "Attention", 23, Attention.self),
+        Row("", "LinearAttention", 27, LinearAttention.self),
+        Row("", "RotaryEmbedding", 23, RotaryEmbedding.self),
+    ]
 }

@@ -2,10 +2,8 @@ internal import CApusKernels
 
 /// What the recurrent operators compute in: `Float` on packed weights and kernels, `Double` on the
 /// weights as they are.
-protocol RecurrentValue: FloatMath {
-    /// Numbers in the packed form of a weight matrix of `n` rows and `k` columns.
-    static func packedCount(_ kernels: Kernels, k: Int, n: Int) -> Int
-    /// Packs weights `[n, k]`.
+protocol RecurrentValue: ProductValue {
+    /// Packs weights `[n, k]` into `packedCount` numbers.
     static func pack(
         _ kernels: Kernels, _ weights: UnsafePointer<Self>, k: Int, n: Int,
         into target: UnsafeMutablePointer<Self>)
@@ -34,10 +32,6 @@ struct RecurrentProduct: Sendable {
 }
 
 extension Float: RecurrentValue {
-    static func packedCount(_ kernels: Kernels, k: Int, n: Int) -> Int {
-        kernels.gemm_packed_count_f32?(k, n) ?? 0
-    }
-
     static func pack(
         _ kernels: Kernels, _ weights: UnsafePointer<Float>, k: Int, n: Int,
         into target: UnsafeMutablePointer<Float>
@@ -73,8 +67,6 @@ extension Float: RecurrentValue {
 }
 
 extension Double: RecurrentValue {
-    static func packedCount(_ kernels: Kernels, k: Int, n: Int) -> Int { k * n }
-
     static func pack(
         _ kernels: Kernels, _ weights: UnsafePointer<Double>, k: Int, n: Int,
         into target: UnsafeMutablePointer<Double>
