@@ -17,7 +17,8 @@ public struct GoldenCase: Sendable, CustomStringConvertible {
 
     /// The folder of all golden data.
     public static func folder(_ name: String, file: String = #filePath) -> String {
-        let tests = file.split(separator: "/", omittingEmptySubsequences: false).dropLast(2)
+        let parts = file.split(separator: "/", omittingEmptySubsequences: false)
+        let tests = parts.lastIndex(of: "Tests").map { parts[...$0] } ?? parts.dropLast(2)
         return tests.joined(separator: "/") + "/Golden/" + name
     }
 

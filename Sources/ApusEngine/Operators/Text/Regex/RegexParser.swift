@@ -60,6 +60,8 @@ struct RegexParser {
             while !reader.isAtEnd, !reader.skip("\\E") {
                 if let scalar = reader.next() { parts.append(literal(scalar)) }
             }
+        } else if reader.repetitionCounts() != nil {
+            throw RegexError(reason: "there is nothing to repeat")
         } else if let node = try atom() {
             parts.append(node)
         } else {
