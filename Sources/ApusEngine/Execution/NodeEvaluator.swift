@@ -126,6 +126,9 @@ enum StringMover {
         guard op.movesElements else {
             throw .invalidNode(node: bound.node.label, reason: "does not take strings")
         }
+        if op.keepsOrder, let source = inputs.first ?? nil {
+            return [.tensor(try reshaped(bound, op, source, inputs, session))]
+        }
         var strings: [[UInt8]] = []
         var lowered: [Tensor?] = []
         do {
@@ -157,5 +160,15 @@ enum StringMover {
             }
         }
         return results
+    }
+
+    /// The same elements under another shape.
+    private static func reshaped(
+        _ bound: BoundNode, _ op: any StepOperator, _ source: Tensor, _ inputs: [Tensor?],
+        _ session: RunSession
+    ) throws(EngineError) -> Tensor {
+        let context = EvaluationContext(session: session, captured: [:], node: bound.node.label)
+        let outputs = try op.outputs(for: context.planInputs(inputs))
+        return try context.naming { try source.reshaped(to: outputs.first?.shape ?? source.shape) }
     }
 }

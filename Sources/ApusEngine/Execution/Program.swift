@@ -18,6 +18,8 @@ public final class Program: Sendable {
     /// For each value name, the index of the last node that reads it; `Int.max` for outputs.
     let lastUse: [String: Int]
     let plans = PlanCache(countMax: 64)
+    /// By its first node: a region, or nil where there is none.
+    private let regions = Guarded<[Int: PlannedRegion?]>([:])
 
     /// - Throws: `EngineError.unsupportedOperator`, `.invalidNode`, or `.invalidGraph` for a cycle, a
     ///   value that is made twice, or nesting over 64 deep.
@@ -61,6 +63,16 @@ public final class Program: Sendable {
         self.nodes = bound
         self.captures = free
         self.lastUse = lastUse
+    }
+
+    /// The region that starts at a node, found when the node is first reached.
+    func region(
+        at index: Int, _ values: [String: Value], _ session: RunSession
+    ) -> PlannedRegion? {
+        if let known = regions.withLock({ $0[index] }) { return known }
+        let found = PlannedRegion.find(in: self, at: index, values, session)
+        if found.isFinal { regions.withLock { $0[index] = .some(found.region) } }
+        return found.region
     }
 
     /// The nodes in an order in which every value is made before it is read. ONNX demands that the
@@ -165,7 +177,25 @@ final class PlanCache: Sendable {
         }
     }
 
-    func insert(_ entry: Entry, for signature: [PlannedTensor]) {
+    /// The entry of a signature; a plan is made if there is none yet.
+    func entry(
+        for signature: [PlannedTensor], _ plan: () throws(PlanningFailure) -> Plan
+    ) throws(EngineError) -> Entry {
+        if let found = self[signature] { return found }
+        let made: Entry
+        do {
+            made = .plan(try plan())
+        } catch {
+            switch error {
+            case .needsValues: made = .onValues
+            case .error(let error): throw error
+            }
+        }
+        insert(made, for: signature)
+        return made
+    }
+
+    private func insert(_ entry: Entry, for signature: [PlannedTensor]) {
         state.withLock { state in
             state.clock += 1
             state.entries[signature] = (entry, state.clock)

@@ -24,18 +24,9 @@ enum ProgramRunner {
     static func entry(
         _ program: Program, _ signature: [PlannedTensor], _ session: RunSession
     ) throws(EngineError) -> PlanCache.Entry {
-        if let found = program.plans[signature] { return found }
-        let made: PlanCache.Entry
-        do {
-            made = .plan(try plan(program, signature, session))
-        } catch {
-            switch error {
-            case .needsValues: made = .onValues
-            case .error(let error): throw error
-            }
+        try program.plans.entry(for: signature) { () throws(PlanningFailure) in
+            try plan(program, signature, session)
         }
-        program.plans.insert(made, for: signature)
-        return made
     }
 
     private static func plan(
@@ -57,53 +48,82 @@ enum ProgramRunner {
         }
     }
 
-    /// Node by node; values are dropped after their last use.
+    /// Node by node, but for regions that can be planned; values are dropped after their last use.
     private static func walk(
         _ program: Program, _ inputs: [Value?], _ session: RunSession
     ) throws(EngineError) -> [Value] {
         var values: [String: Value] = [:]
-        for (name, tensor) in program.graph.initializers { values[name] = .tensor(tensor) }
         for (index, name) in (program.graph.inputs.map(\.name) + program.captures).enumerated()
         where index < inputs.count {
             values[name] = inputs[index]
         }
-        for (index, bound) in program.nodes.enumerated() {
+        var index = 0
+        while index < program.nodes.count {
             try session.checkCancelled()
-            var arguments: [Value?] = []
-            var constants: Set<Int> = []
-            for (position, name) in bound.node.inputs.enumerated() {
-                if name.isEmpty {
-                    arguments.append(nil)
-                    continue
+            if let region = program.region(at: index, values, session),
+                let results = try region.run(program, values, session)
+            {
+                for (name, tensor) in zip(region.outputs, results) {
+                    values[name] = .tensor(tensor)
                 }
-                guard let value = values[name] else {
-                    throw .invalidGraph("\(bound.node.label) reads \"\(name)\", which is not known")
-                }
-                arguments.append(value)
-                if program.graph.initializers[name] != nil { constants.insert(position) }
-            }
-            var captured: [String: Value] = [:]
-            for name in bound.captures { captured[name] = values[name] }
-            let results = try NodeEvaluator.evaluate(
-                bound, arguments, captured: captured, constants: constants, session)
-            guard results.count >= bound.node.outputs.count else {
-                throw .invalidNode(
-                    node: bound.node.label, reason: "names more outputs than the operator has")
-            }
-            for (name, value) in zip(bound.node.outputs, results) where !name.isEmpty {
-                values[name] = value
-            }
-            for name in bound.node.inputs + bound.captures where program.lastUse[name] == index {
-                values[name] = nil
+                for done in region.nodes { drop(program, done, from: &values) }
+                index = region.nodes.upperBound
+            } else {
+                try runNode(program, index, &values, session)
+                drop(program, index, from: &values)
+                index += 1
             }
         }
         var outputs: [Value] = []
         for output in program.graph.outputs {
-            guard let value = values[output.name] else {
+            guard let value = value(output.name, program, values) else {
                 throw .invalidGraph("nothing makes the output \"\(output.name)\"")
             }
             outputs.append(value)
         }
         return outputs
+    }
+
+    private static func value(
+        _ name: String, _ program: Program, _ values: [String: Value]
+    ) -> Value? {
+        values[name] ?? program.graph.initializers[name].map { .tensor($0) }
+    }
+
+    private static func runNode(
+        _ program: Program, _ index: Int, _ values: inout [String: Value], _ session: RunSession
+    ) throws(EngineError) {
+        let bound = program.nodes[index]
+        var arguments: [Value?] = []
+        var constants: Set<Int> = []
+        for (position, name) in bound.node.inputs.enumerated() {
+            if name.isEmpty {
+                arguments.append(nil)
+                continue
+            }
+            guard let value = value(name, program, values) else {
+                throw .invalidGraph("\(bound.node.label) reads \"\(name)\", which is not known")
+            }
+            arguments.append(value)
+            if program.graph.initializers[name] != nil { constants.insert(position) }
+        }
+        var captured: [String: Value] = [:]
+        for name in bound.captures { captured[name] = value(name, program, values) }
+        let results = try NodeEvaluator.evaluate(
+            bound, arguments, captured: captured, constants: constants, session)
+        guard results.count >= bound.node.outputs.count else {
+            throw .invalidNode(
+                node: bound.node.label, reason: "names more outputs than the operator has")
+        }
+        for (name, value) in zip(bound.node.outputs, results) where !name.isEmpty {
+            values[name] = value
+        }
+    }
+
+    private static func drop(_ program: Program, _ index: Int, from values: inout [String: Value]) {
+        let bound = program.nodes[index]
+        for name in bound.node.inputs + bound.captures where program.lastUse[name] == index {
+            values[name] = nil
+        }
     }
 }

@@ -31,11 +31,15 @@ public protocol StepOperator: Operator {
     /// Whether every output element is a copy of an input element of the same type, so that the
     /// operator also works on strings (the engine then moves their indices).
     var movesElements: Bool { get }
+
+    /// Whether the one output has the elements of input 0 in their order.
+    var keepsOrder: Bool { get }
 }
 
 extension StepOperator {
     public var contentInputs: [Int] { [] }
     public var movesElements: Bool { false }
+    public var keepsOrder: Bool { false }
     public func contents(for inputs: PlanInputs) throws(EngineError) -> [Tensor]? { nil }
 }
 

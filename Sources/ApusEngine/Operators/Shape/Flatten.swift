@@ -9,6 +9,7 @@ struct Flatten: StepOperator {
     init(_ node: NodeReader) throws(EngineError) { axis = try node.int("axis", default: 1) }
 
     var movesElements: Bool { true }
+    var keepsOrder: Bool { true }
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         let source = try inputs.tensor(0)

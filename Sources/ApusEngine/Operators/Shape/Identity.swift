@@ -7,6 +7,7 @@ struct Identity: ElementwiseOperator {
     init(_ node: NodeReader) throws(EngineError) {}
 
     var movesElements: Bool { true }
+    var keepsOrder: Bool { true }
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         [try inputs.tensor(0)]

@@ -17,6 +17,7 @@ struct Reshape: StepOperator {
 
     var contentInputs: [Int] { [1] }
     var movesElements: Bool { true }
+    var keepsOrder: Bool { true }
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         let source = try inputs.tensor(0)

@@ -11,6 +11,7 @@ struct Squeeze: StepOperator {
 
     var contentInputs: [Int] { [1] }
     var movesElements: Bool { true }
+    var keepsOrder: Bool { true }
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         let source = try inputs.tensor(0)
@@ -42,6 +43,7 @@ struct Unsqueeze: StepOperator {
 
     var contentInputs: [Int] { [1] }
     var movesElements: Bool { true }
+    var keepsOrder: Bool { true }
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         let source = try inputs.tensor(0)
