@@ -34,27 +34,40 @@ public enum ValueWriter {
 
     private static func append(_ tensor: Tensor, to message: inout MessageWriter) {
         for length in tensor.shape { message.varint(1, length) }
+        append(tensor, 0..<tensor.elementCount, to: &message)
+    }
+
+    /// The data type and some of the elements.
+    private static func append(
+        _ tensor: Tensor, _ range: Range<Int>, to message: inout MessageWriter
+    ) {
         message.varint(2, Int(tensor.dataType.rawValue))
         switch tensor.storage {
-        case .strings(let strings): for string in strings { message.message(6, string) }
+        case .strings(let strings): for string in strings[range] { message.message(6, string) }
         case .bytes(let bytes):
-            let raw = bytes.withUnsafeBytes { elements in
-                tensor.dataType.packedBitCount.map { SubByte.pack(elements, $0) }
+            let width = tensor.dataType.byteCount ?? 1
+            let raw = bytes.withUnsafeBytes { all in
+                let elements = UnsafeRawBufferPointer(
+                    rebasing: all[range.lowerBound * width..<range.upperBound * width])
+                return tensor.dataType.packedBitCount.map { SubByte.pack(elements, $0) }
                     ?? Array(elements)
             }
             message.message(9, raw)
         }
     }
 
+    /// Keys, and as many tensors of no dimension.
     private static func append(_ keys: Tensor, _ values: Tensor, to message: inout MessageWriter) {
         message.varint(2, Int(keys.dataType.rawValue))
         for key in keys.elements(as: Int64.self) { message.varint(3, Int(key)) }
         for key in keys.strings ?? [] { message.message(4, key) }
         var sequence = MessageWriter()
         sequence.varint(2, 1)
-        var row = MessageWriter()
-        append(values, to: &row)
-        sequence.message(3, row.bytes)
+        for index in 0..<values.elementCount {
+            var element = MessageWriter()
+            append(values, index..<index + 1, to: &element)
+            sequence.message(3, element.bytes)
+        }
         message.message(5, sequence.bytes)
     }
 }

@@ -10,7 +10,7 @@ internal import ApusCore
 struct SVMClassifier: Classifier {
     let labels: ClassLabels
     let node: Node
-    private let machine: Machine
+    private let machine: any VectorMachine
 
     init(_ node: NodeReader) throws(EngineError) {
         self.node = node.bare(outputCount: 2)
@@ -18,60 +18,34 @@ struct SVMClassifier: Classifier {
             node, numbers: "classlabels_ints", strings: "classlabels_strings")
         let counts = try node.ints("vectors_per_class") ?? []
         if counts.reduce(0, { $0 &+ $1 }) == 0 {
-            machine = .hyperplanes(try Hyperplanes(node, classCount: labels.count))
+            machine = try Hyperplanes(node, classCount: labels.count)
         } else {
-            machine = .pairs(try PairedMachines(node, counts: counts, classCount: labels.count))
-        }
-    }
-
-    private enum Machine: Sendable {
-        case hyperplanes(Hyperplanes)
-        case pairs(PairedMachines)
-    }
-
-    private var featureCount: Int {
-        switch machine {
-        case .hyperplanes(let planes): planes.vectors.featureCount
-        case .pairs(let pairs): pairs.vectors.featureCount
-        }
-    }
-
-    private var scoreCount: Int {
-        switch machine {
-        case .hyperplanes: labels.count
-        case .pairs(let pairs): pairs.scoreCount
+            machine = try PairedMachines(node, counts: counts, classCount: labels.count)
         }
     }
 
     func stepOutputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         let rows = try FeatureRows(inputs)
-        try rows.check(columnCount: featureCount, inputs)
+        try rows.check(columnCount: machine.vectors.featureCount, inputs)
         return [
             PlannedTensor(.int64, [rows.rowCount]),
-            PlannedTensor(.float, [rows.rowCount, scoreCount]),
+            PlannedTensor(.float, [rows.rowCount, machine.scoreCount]),
         ]
     }
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
         let rows = try FeatureRows(builder.inputs)
-        let (machine, table, scoreCount) = (machine, labels.table, scoreCount)
+        let (machine, table) = (machine, labels.table)
         let wants = (builder.wants(output: 0), builder.wants(output: 1))
-        let (vectors, scratch) =
-            switch machine {
-            case .hyperplanes(let planes): (planes.vectors, 0)
-            case .pairs(let pairs): (pairs.vectors, pairs.scratchCount)
-            }
+        let (vectors, scratch) = (machine.vectors, machine.scratchCount)
+        let scoreCount = machine.scoreCount
         let bound = try vectors.bound(to: builder.kernels)
         try builder.addRowStep(
             rows, workPerRow: 2 * vectors.count &* rows.columnCount,
             extraScratch: scratch + scoreCount
         ) { frame, row, x, memory in
             let scores = memory + scratch
-            let best =
-                switch machine {
-                case .hyperplanes(let planes): planes.classify(bound, x, scores)
-                case .pairs(let pairs): pairs.classify(bound, x, memory, scores)
-                }
+            let best = machine.classify(bound, x, memory, scores)
             if wants.0 { frame.output(0, as: Int64.self)[row] = table[best] }
             if wants.1 {
                 (frame.output(1, as: Float.self) + row * scoreCount).update(
@@ -81,9 +55,26 @@ struct SVMClassifier: Classifier {
     }
 }
 
+/// What decides between the classes.
+private protocol VectorMachine: Sendable {
+    var vectors: SupportVectors { get }
+    var scoreCount: Int { get }
+    /// Floats of scratch memory that `classify` needs.
+    var scratchCount: Int { get }
+
+    /// Writes the scores of one row.
+    ///
+    /// - Returns: the index of the class that wins, the first of several.
+    func classify(
+        _ bound: BoundVectors, _ x: UnsafePointer<Float>, _ memory: UnsafeMutablePointer<Float>,
+        _ scores: UnsafeMutablePointer<Float>
+    ) -> Int
+}
+
 /// One hyperplane per class; the class with the largest score wins.
-private struct Hyperplanes: Sendable {
+private struct Hyperplanes: VectorMachine {
     let vectors: SupportVectors
+    let scratchCount = 0
     private let rho: Float
     private let transform: PostTransform
     private let isPositive: Bool
@@ -102,8 +93,11 @@ private struct Hyperplanes: Sendable {
         hasProbabilities = !(try node.floats("prob_a") ?? []).isEmpty
     }
 
+    var scoreCount: Int { vectors.count }
+
     func classify(
-        _ bound: BoundVectors, _ x: UnsafePointer<Float>, _ scores: UnsafeMutablePointer<Float>
+        _ bound: BoundVectors, _ x: UnsafePointer<Float>, _ memory: UnsafeMutablePointer<Float>,
+        _ scores: UnsafeMutablePointer<Float>
     ) -> Int {
         let count = vectors.count
         vectors.apply(bound, x, scores)
@@ -120,7 +114,7 @@ private struct Hyperplanes: Sendable {
 }
 
 /// One machine per pair of classes over shared support vectors.
-private struct PairedMachines: Sendable {
+private struct PairedMachines: VectorMachine {
     let vectors: SupportVectors
     private let classCount: Int
     /// Support vectors of class i: `starts[i] ..< starts[i + 1]`.
@@ -176,13 +170,12 @@ private struct PairedMachines: Sendable {
     private var hasProbabilities: Bool { !slopes.isEmpty }
     var scoreCount: Int { hasProbabilities || classCount == 2 ? classCount : pairCount }
 
-    /// Floats of scratch memory: kernels, scores of pairs, votes, and two square matrices.
+    /// Kernels, scores of pairs, votes, and two square matrices.
     var scratchCount: Int {
         vectors.count + pairCount + classCount
             + (hasProbabilities ? 2 * classCount * classCount + classCount : 0)
     }
 
-    /// - Returns: the index of the class with most votes, the first of several.
     func classify(
         _ bound: BoundVectors, _ x: UnsafePointer<Float>, _ memory: UnsafeMutablePointer<Float>,
         _ scores: UnsafeMutablePointer<Float>
