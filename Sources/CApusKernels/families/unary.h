@@ -2,51 +2,67 @@
 /// the same code.
 #pragma once
 
+#include "math.h"
 #include "vector.h"
 
-APUS_INLINE float unary_one(apus_unary f, float x, const float *p) {
+/// `f(x)` lane by lane; `p` are the function's parameters. `f` is a constant where this is inlined.
+APUS_INLINE vf vf_unary(apus_unary f, vf x, const float *p) {
+    const vf zero = vf_splat(0), one = vf_splat(1);
     switch (f) {
-        case APUS_UNARY_ABS: return fabsf(x);
+        case APUS_UNARY_ABS: return vf_abs(x);
         case APUS_UNARY_NEG: return -x;
-        case APUS_UNARY_RECIPROCAL: return 1 / x;
-        case APUS_UNARY_SQRT: return sqrtf(x);
-        case APUS_UNARY_EXP: return expf(x);
-        case APUS_UNARY_LOG: return logf(x);
-        case APUS_UNARY_SIGMOID: return 1 / (1 + expf(-x));
-        case APUS_UNARY_TANH: return tanhf(x);
-        case APUS_UNARY_ERF: return erff(x);
-        case APUS_UNARY_RELU: return x < 0 ? 0 : x;
-        case APUS_UNARY_LEAKY_RELU: return x < 0 ? p[0] * x : x;
-        case APUS_UNARY_ELU: return x < 0 ? p[0] * (expf(x) - 1) : x;
-        case APUS_UNARY_SELU: return x <= 0 ? p[1] * (p[0] * expf(x) - p[0]) : p[1] * x;
+        case APUS_UNARY_RECIPROCAL: return one / x;
+        case APUS_UNARY_SQRT: return __builtin_elementwise_sqrt(x);
+        case APUS_UNARY_EXP: return vf_exp(x);
+        case APUS_UNARY_LOG: return vf_log(x);
+        case APUS_UNARY_SIGMOID: return vf_sigmoid(x);
+        case APUS_UNARY_TANH: return vf_tanh(x);
+        case APUS_UNARY_ERF: return vf_erf(x);
+        case APUS_UNARY_RELU: return vf_select(x < zero, zero, x);
+        case APUS_UNARY_LEAKY_RELU: return vf_select(x < zero, p[0] * x, x);
+        case APUS_UNARY_ELU: return vf_select(x < zero, p[0] * (vf_exp(x) - one), x);
+        case APUS_UNARY_SELU:
+            return vf_select(x <= zero, p[1] * (p[0] * vf_exp(x) - p[0]), p[1] * x);
         case APUS_UNARY_HARD_SIGMOID: {
-            float y = p[0] * x + p[1];
-            return y < 0 ? 0 : y > 1 ? 1 : y;
+            vf y = p[0] * x + p[1];
+            return vf_select(y < zero, zero, vf_select(y > one, one, y));
         }
         case APUS_UNARY_HARD_SWISH: {
-            float y = x / 6 + 0.5f;
-            return x * (y < 0 ? 0 : y > 1 ? 1 : y);
+            vf y = x / 6.0f + 0.5f;
+            return x * vf_select(y < zero, zero, vf_select(y > one, one, y));
         }
-        case APUS_UNARY_SOFTPLUS: return log1pf(expf(-fabsf(x))) + (x > 0 ? x : 0);
-        case APUS_UNARY_GELU_ERF: return 0.5f * x * (1 + erff(x * 0.70710678f));
-        case APUS_UNARY_GELU_TANH:
-            return 0.5f * x * (1 + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
-        case APUS_UNARY_SILU: return x / (1 + expf(-x));
-        case APUS_UNARY_CLIP: return x < p[0] ? p[0] : x > p[1] ? p[1] : x;
-        case APUS_UNARY_FLOOR: return floorf(x);
-        case APUS_UNARY_CEIL: return ceilf(x);
-        case APUS_UNARY_ROUND: return rintf(x);
-        case APUS_UNARY_MISH: return x * tanhf(log1pf(expf(-fabsf(x))) + (x > 0 ? x : 0));
+        case APUS_UNARY_SOFTPLUS: return vf_softplus(x);
+        case APUS_UNARY_GELU_ERF: return vf_gelu_erf(x);
+        case APUS_UNARY_GELU_TANH: return vf_gelu_tanh(x);
+        case APUS_UNARY_SILU: return x * vf_sigmoid(x);
+        case APUS_UNARY_CLIP: {
+            vf low = vf_splat(p[0]), high = vf_splat(p[1]);
+            return vf_select(x < low, low, vf_select(x > high, high, x));
+        }
+        case APUS_UNARY_FLOOR: return __builtin_elementwise_floor(x);
+        case APUS_UNARY_CEIL: return __builtin_elementwise_ceil(x);
+        case APUS_UNARY_ROUND: return __builtin_elementwise_rint(x);
+        case APUS_UNARY_MISH: return vf_mish(x);
         case APUS_UNARY_COUNT: break;
     }
     return x;
 }
 
+APUS_INLINE void unary_row(apus_unary f, const float *x, float *y, size_t n,
+                           const float *parameters) {
+    // A copy, so that stores to `y` are known to leave the parameters alone.
+    float p[2] = {0};
+    if (parameters) memcpy(p, parameters, sizeof p);
+    size_t i = 0;
+    for (; i + APUS_LANES <= n; i += APUS_LANES) {
+        vf_store(y + i, vf_unary(f, vf_load(x + i), p));
+    }
+    if (i < n) vf_store_part(y + i, vf_unary(f, vf_load_part(x + i, n - i, 0), p), n - i);
+}
+
 static void unary_f32(apus_unary f, const float *x, float *y, size_t n, const float *parameters) {
-#define APUS_CASE(F)                                                              \
-    case F:                                                                       \
-        for (size_t i = 0; i < n; i++) y[i] = unary_one(F, x[i], parameters);      \
-        break;
+#define APUS_CASE(F) \
+    case F: unary_row(F, x, y, n, parameters); break;
     switch (f) {
         APUS_CASE(APUS_UNARY_ABS)
         APUS_CASE(APUS_UNARY_NEG)

@@ -192,9 +192,9 @@ typedef struct {
     float (*exp_sum_f32)(const float *x, float shift, float *y, size_t n);
     /// `y[i] = x[i] * scale`. `x` and `y` may be the same.
     void (*scale_f32)(const float *x, float scale, float *y, size_t n);
-    /// Sum, in a fixed order of 16 lanes.
+    /// Sum, in a fixed order of 64 lanes.
     float (*sum_f32)(const float *x, size_t n);
-    /// Sum of `(x[i] - mean)^2`, in a fixed order of 16 lanes.
+    /// Sum of `(x[i] - mean)^2`, in a fixed order of 64 lanes.
     float (*sum_squares_f32)(const float *x, float mean, size_t n);
     /// `y[i] = (x[i] - mean) * inverse * (scale ? scale[i] : 1) + (bias ? bias[i] : 0)`. `x` and `y`
     /// may be the same.
