@@ -25,6 +25,9 @@ struct GraphUses {
     /// Whether one input of one node is all that reads the value; the graph's outputs count, too.
     func isReadOnce(_ name: String) -> Bool { readCounts[name] == 1 }
 
+    /// Whether nothing reads the value.
+    func isUnread(_ name: String) -> Bool { readCounts[name] == nil }
+
     /// The number of dimensions, where that follows from the operators alone.
     func rank(of name: String) -> Int? { ranks[name] }
 
@@ -53,7 +56,8 @@ struct GraphUses {
     private static let keepsRank: Set<String> = [
         "AveragePool", "BatchNormalization", "Clip", "Concat", "Dropout", "Elu",
         "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity",
-        "InstanceNormalization", "LRN", "LeakyRelu", "MaxPool", "Mish", "PRelu", "Pad", "Relu",
+        "Gelu", "InstanceNormalization", "LRN", "LayerNormalization", "LeakyRelu", "MaxPool",
+        "Mish", "PRelu", "Pad", "Relu",
         "Resize", "Selu", "Sigmoid", "Slice", "Softmax", "Softplus", "Split", "Swish", "Tanh",
         "Upsample",
     ]

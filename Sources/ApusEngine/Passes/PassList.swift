@@ -8,7 +8,11 @@ enum PassList {
     static let all: [any GraphPass] = [
         CheckSingleAssignment(),
         FoldConstants(),
+        EliminateIdentities(),
+        EliminateCommonSubexpressions(),
         RecogniseGates(),
+        RecogniseGelu(),
+        RecogniseLayerNormalization(),
         FoldBatchNormalization(),
         FuseChannelArithmetic(),
         FuseResidual(),
