@@ -201,6 +201,10 @@ struct NormalizationTests {
         let attributes: [String: Attribute] = ["epsilon": .float(0)]
         let parameters = try channelVectors()
         let found = try run("BatchNormalization", [try x.tensor()] + parameters, attributes)[0]
+        let constant = try run(
+            "BatchNormalization", [try x.tensor()] + parameters, attributes,
+            constants: [1, 2, 3, 4])
+        #expect(constant[0].floats == found.floats)
         let half = try Tensor(.float16, shape, x.elements.map { Float16($0) })
         let low = try run("BatchNormalization", [half] + parameters, attributes)[0]
         for (index, coordinate) in ReferenceArray.coordinates(of: shape).enumerated() {

@@ -65,16 +65,49 @@ struct BatchNormalization: StepOperator {
     ) throws(EngineError) {
         let shape = try builder.inputs.shape(0)
         let channels = try lines(shape)
-        let byteCount = channels.channels * MemoryLayout<Element.Value>.stride
+        let byteCount = 2 * channels.channels * MemoryLayout<Element.Value>.stride
+        if let slot = try constantFactors(Element.Value.self, byteCount, &builder) {
+            let factors = ChannelFactors<Element.Value>(slot: slot, count: channels.channels)
+            return builder.addAffine(channels, factors, of: type)
+        }
         let factors = ChannelFactors<Element.Value>(
-            scales: try builder.temporary(byteCount: byteCount),
-            shifts: try builder.temporary(byteCount: byteCount))
+            slot: try builder.temporary(byteCount: byteCount), count: channels.channels)
         if isTraining {
             try addTraining(type, channels, factors, &builder)
         } else {
             try addInference(channels, factors, &builder)
         }
         builder.addAffine(channels, factors, of: type)
+    }
+
+    /// The factors of parameters that are all constants of the model: computed once, not in every
+    /// run. Nil if they are not.
+    private func constantFactors<Value: FloatMath>(
+        _ type: Value.Type, _ byteCount: Int, _ builder: inout StepBuilder
+    ) throws(EngineError) -> BufferSlot? {
+        var values: [[Double]] = []
+        for index in 1..<5 {
+            guard !isTraining, let constant = builder.inputs.constant(index)?.doubles,
+                let operand = builder.nodeInputs[index], operand.isModelConstant
+            else { return nil }
+            values.append(constant)
+        }
+        let names = (2..<5).map { builder.nodeInputs[$0]?.name ?? "" }
+        let epsilon = epsilon
+        return try builder.packedConstant(
+            input: 1, layout: "batch normalisation, \(type), \(epsilon), \(names)",
+            byteCount: byteCount
+        ) { _, target in
+            let memory = target.bindMemory(to: type)
+            let count = values[0].count
+            for c in 0..<count {
+                let (scale, shift) = batchFactors(
+                    mean: values[2][c], variance: values[3][c] + epsilon, scale: values[0][c],
+                    bias: values[1][c])
+                memory[c] = Value(fromDouble: scale)
+                memory[count + c] = Value(fromDouble: shift)
+            }
+        }
     }
 
     private func addInference<Value: FloatMath>(
@@ -165,20 +198,32 @@ struct ChannelLines: Sendable {
     }
 }
 
-/// `y = x * scale + shift` for every channel; lies in temporary memory.
+/// `y = x * scale + shift` for every channel; the scales lie before the shifts.
 struct ChannelFactors<Value: FloatMath>: Sendable {
-    let scales: BufferSlot
-    let shifts: BufferSlot
+    let slot: BufferSlot
+    /// Number of channels.
+    let count: Int
+
+    func scales(_ frame: StepFrame) -> UnsafeMutablePointer<Value> { frame.memory(slot) }
+    func shifts(_ frame: StepFrame) -> UnsafeMutablePointer<Value> { scales(frame) + count }
 
     /// - Parameter variance: with epsilon.
     func set(
         _ frame: StepFrame, _ channel: Int, mean: Double, variance: Double, scale: Double,
         bias: Double
     ) {
-        let factor = scale / variance.squareRoot()
-        frame.memory(scales, as: Value.self)[channel] = Value(fromDouble: factor)
-        frame.memory(shifts, as: Value.self)[channel] = Value(fromDouble: bias - mean * factor)
+        let factors = batchFactors(mean: mean, variance: variance, scale: scale, bias: bias)
+        scales(frame)[channel] = Value(fromDouble: factors.scale)
+        shifts(frame)[channel] = Value(fromDouble: factors.shift)
     }
+}
+
+/// One channel's normalisation as a scale and a shift.
+private func batchFactors(
+    mean: Double, variance: Double, scale: Double, bias: Double
+) -> (scale: Double, shift: Double) {
+    let factor = scale / variance.squareRoot()
+    return (factor, bias - mean * factor)
 }
 
 extension StepBuilder {
@@ -197,8 +242,7 @@ extension StepBuilder {
         let channelCount = channels.channels
         addLines(lines, of: type, worksInPlace: true, operationsPerElement: 2) {
             frame, x, y, line in
-            let scales = frame.memory(factors.scales, as: Element.Value.self)
-            let shifts = frame.memory(factors.shifts, as: Element.Value.self)
+            let (scales, shifts) = (factors.scales(frame), factors.shifts(frame))
             let c = isRow ? 0 : line % channelCount
             rows.affine(
                 x, scale: scales + c, shift: shifts + c, step: isRow ? 1 : 0, y, lines.length)
