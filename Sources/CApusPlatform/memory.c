@@ -1,6 +1,7 @@
 #include "apus_platform.h"
 
 #include <malloc.h>
+#include <unistd.h>
 
 int apus_tune_malloc(void) {
     const int wanted = 256 << 20;
@@ -9,7 +10,11 @@ int apus_tune_malloc(void) {
     const int smaller = 32 << 20;
     int mapping = mallopt(M_MMAP_THRESHOLD, wanted) || mallopt(M_MMAP_THRESHOLD, smaller);
     int trimming = mallopt(M_TRIM_THRESHOLD, wanted);
-    return mapping || trimming ? 0 : -1;
+    // Dispatch makes and ends threads all the time; with glibc's eight arenas per core each of them
+    // spreads what it allocates over more pages.
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int arenas = mallopt(M_ARENA_MAX, cores > 4 ? (int)cores : 4);
+    return (mapping || trimming) && arenas ? 0 : -1;
 }
 
 int apus_trim_malloc(void) { return malloc_trim(0); }

@@ -28,7 +28,8 @@ int apus_set_thread_niceness(int niceness);
 // ---- Memory -----------------------------------------------------------------------------------
 
 /// Tells malloc to keep freed blocks of up to 256 MB mapped for reuse (or up to the largest size it
-/// accepts), instead of giving them back and faulting them in again for each request. Call once,
+/// accepts), instead of giving them back and faulting them in again for each request, and limits its
+/// arenas to one per core (at least four), so that memory does not spread. Call once,
 /// first thing in the process. Returns 0, or -1 if malloc took none of it.
 int apus_tune_malloc(void);
 
