@@ -6,8 +6,7 @@
 /// never changes that chain: results do not depend on M, on the split, or on the instruction set.
 #pragma once
 
-#include "unary.h"
-#include "vector.h"
+#include "epilogue.h"
 
 #define PANEL ((size_t)(APUS_LANES * APUS_PANEL_VECTORS))
 
@@ -33,39 +32,79 @@ static void gemm_pack_b_f32(const void *b, int64_t row_stride, int64_t column_st
     }
 }
 
-/// Stores one row of a tile, `width` columns of it, after the epilogue. `column` is the tile's first
-/// column in C, `row` the row of C.
-APUS_INLINE void gemm_store_row(const vf *accumulators, size_t row, size_t column, size_t width,
-                                float *c, float alpha, const apus_epilogue *epilogue) {
+/// `width` floats at `p`, filled up with zeros if they are no whole panel.
+APUS_INLINE void gemm_load_part(vf *value, const float *p, size_t width) {
+    float padded[APUS_LANES * APUS_PANEL_VECTORS];
+    if (width != PANEL) {
+        memset(padded, 0, sizeof padded);
+        memcpy(padded, p, width * 4);
+        p = padded;
+    }
+    for (int v = 0; v < APUS_PANEL_VECTORS; v++) value[v] = vf_load(p + v * APUS_LANES);
+}
+
+/// Stores rows of a tile, `width` columns of them. `row` and `column` are where the tile begins in the
+/// result (`c` points there); `activation` is a constant where this is inlined.
+APUS_INLINE void gemm_store_rows(vf (*acc)[APUS_PANEL_VECTORS], size_t rows, size_t row,
+                                 size_t column, size_t width, float *c, int64_t c_row_stride,
+                                 float alpha, const apus_epilogue *epilogue, int32_t activation) {
     float tile[APUS_LANES * APUS_PANEL_VECTORS];
-    vf value[APUS_PANEL_VECTORS];
-    for (int v = 0; v < APUS_PANEL_VECTORS; v++) value[v] = accumulators[v] * alpha;
-    bool is_whole = width == PANEL;
-    float *target = is_whole ? c : tile;
-    if (epilogue && epilogue->bias) {
-        float padded[APUS_LANES * APUS_PANEL_VECTORS] = {0};
-        const float *bias = epilogue->bias + column;
-        if (!is_whole) {
-            memcpy(padded, bias, width * 4);
-            bias = padded;
+    vf bias[APUS_PANEL_VECTORS];
+    bool has_bias = epilogue && epilogue->bias;
+    if (has_bias) gemm_load_part(bias, epilogue->bias + column, width);
+    const float *residual = epilogue ? epilogue->residual : NULL;
+    if (residual) residual += (int64_t)row * epilogue->residual_stride + (int64_t)column;
+    bool is_cheap = epilogue_is_cheap(activation);
+    for (size_t r = 0; r < rows; r++, c += c_row_stride) {
+        vf value[APUS_PANEL_VECTORS];
+        for (int v = 0; v < APUS_PANEL_VECTORS; v++) value[v] = acc[r][v] * alpha;
+        if (has_bias) {
+            for (int v = 0; v < APUS_PANEL_VECTORS; v++) value[v] += bias[v];
         }
-        for (int v = 0; v < APUS_PANEL_VECTORS; v++) value[v] += vf_load(bias + v * APUS_LANES);
-    }
-    if (epilogue && epilogue->residual) {
-        float padded[APUS_LANES * APUS_PANEL_VECTORS] = {0};
-        const float *residual =
-            epilogue->residual + (int64_t)row * epilogue->residual_stride + column;
-        if (!is_whole) {
-            memcpy(padded, residual, width * 4);
-            residual = padded;
+        if (residual) {
+            vf more[APUS_PANEL_VECTORS];
+            gemm_load_part(more, residual, width);
+            residual += epilogue->residual_stride;
+            for (int v = 0; v < APUS_PANEL_VECTORS; v++) value[v] += more[v];
         }
-        for (int v = 0; v < APUS_PANEL_VECTORS; v++) value[v] += vf_load(residual + v * APUS_LANES);
+        float *target = width == PANEL ? c : tile;
+        for (int v = 0; v < APUS_PANEL_VECTORS; v++) {
+            vf y = value[v];
+            if (is_cheap && activation >= 0) {
+                y = epilogue_activated(activation, epilogue->parameters, y);
+            }
+            vf_store(target + v * APUS_LANES, y);
+        }
+        if (!is_cheap) {
+            unary_f32((apus_unary)epilogue->activation, target, target, width,
+                      epilogue->parameters);
+        }
+        if (width != PANEL) memcpy(c, tile, width * 4);
     }
-    for (int v = 0; v < APUS_PANEL_VECTORS; v++) vf_store(target + v * APUS_LANES, value[v]);
-    if (epilogue && epilogue->activation >= 0) {
-        unary_f32((apus_unary)epilogue->activation, target, target, width, epilogue->parameters);
+}
+
+static void gemm_store_tile(vf (*acc)[APUS_PANEL_VECTORS], size_t rows, size_t row, size_t column,
+                            size_t width, float *c, int64_t c_row_stride, float alpha,
+                            const apus_epilogue *epilogue) {
+    int32_t activation = epilogue ? epilogue->activation : -1;
+#define APUS_CASE(F)                                                                          \
+    case F:                                                                                   \
+        if (width == PANEL) {                                                                 \
+            gemm_store_rows(acc, rows, row, column, PANEL, c, c_row_stride, alpha, epilogue, F); \
+        } else {                                                                              \
+            gemm_store_rows(acc, rows, row, column, width, c, c_row_stride, alpha, epilogue, F); \
+        }                                                                                     \
+        break;
+    switch (activation) {
+        APUS_CASE(-1)
+        APUS_CASE(APUS_UNARY_RELU)
+        APUS_CASE(APUS_UNARY_CLIP)
+        APUS_CASE(APUS_UNARY_HARD_SWISH)
+        default:
+            gemm_store_rows(acc, rows, row, column, width, c, c_row_stride, alpha, epilogue,
+                            activation);
     }
-    if (!is_whole) memcpy(c, tile, width * 4);
+#undef APUS_CASE
 }
 
 /// One tile: `rows` (a constant where this is inlined) rows of A against one panel of B, over
@@ -138,10 +177,9 @@ static void gemm_f32(size_t m, size_t n, size_t k, const float *a, int64_t a_row
             vf acc[APUS_TILE_ROWS][APUS_PANEL_VECTORS];
             for (size_t r = first; r < last; r++) rows[r - first] = a + (int64_t)r * a_row_stride;
             gemm_tile_any((int)(last - first), k, 1, rows, 0, panel, acc);
-            for (size_t r = first; r < last; r++) {
-                gemm_store_row(acc[r - first], r, column, width,
-                               c + (int64_t)r * c_row_stride + column, alpha, epilogue);
-            }
+            gemm_store_tile(acc, last - first, first, column, width,
+                            c + (int64_t)first * c_row_stride + column, c_row_stride, alpha,
+                            epilogue);
         }
     }
 }
@@ -160,10 +198,8 @@ static void gemm_indirect_f32(size_t m, size_t n, size_t k, size_t taps,
             size_t first = m * block / blocks, last = m * (block + 1) / blocks;
             vf acc[APUS_TILE_ROWS][APUS_PANEL_VECTORS];
             gemm_tile_any((int)(last - first), k, taps, a_rows + first, m, panel, acc);
-            for (size_t r = first; r < last; r++) {
-                gemm_store_row(acc[r - first], r, column, width,
-                               c + (int64_t)r * c_row_stride + column, 1, epilogue);
-            }
+            gemm_store_tile(acc, last - first, first, column, width,
+                            c + (int64_t)first * c_row_stride + column, c_row_stride, 1, epilogue);
         }
     }
 }

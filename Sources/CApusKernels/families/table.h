@@ -3,6 +3,7 @@
 
 #include "depthwise.h"
 #include "gemm.h"
+#include "integer.h"
 #include "rows.h"
 #include "trees.h"
 #include "unary.h"
@@ -27,6 +28,11 @@
         .affine_f32 = affine_f32,                                \
         .depthwise_f32 = depthwise_f32,                          \
         .window_rows_f32 = window_rows_f32,                      \
+        .gemm_packed_count_s16 = gemm_packed_count_s16,          \
+        .gemm_pack_b_s16 = gemm_pack_b_s16,                      \
+        .gemm_indirect_s16 = gemm_indirect_s16,                  \
+        .depthwise_s16 = depthwise_s16,                          \
+        .requantize_s32 = requantize_s32,                        \
         .pool_f32 = pool_f32,                                    \
         .tree_leaves_f32 = tree_leaves_f32,                      \
         .tree_leaves_f64 = tree_leaves_f64,                      \

@@ -4,39 +4,71 @@
 
 #include "vector.h"
 
+/// A run of output pixels in one row (along the last dimension) of one image.
+typedef struct {
+    size_t position[APUS_WINDOW_RANK_MAX];  ///< of the first pixel
+    size_t image;
+    size_t count;
+} window_run;
+
+/// The run that begins at `pixel`, counted through all images, and ends before `end`.
+APUS_INLINE window_run window_run_at(int rank, const size_t *outputs, size_t pixel, size_t end) {
+    window_run run;
+    run.image = pixel;
+    for (int d = rank - 1; d >= 0; d--) {
+        run.position[d] = run.image % outputs[d];
+        run.image /= outputs[d];
+    }
+    run.count = outputs[rank - 1] - run.position[rank - 1];
+    if (run.count > end - pixel) run.count = end - pixel;
+    return run;
+}
+
+/// Steps `tap` on through all dimensions but the last; false behind the last one.
+APUS_INLINE bool window_next_outer_tap(const apus_window *window, size_t *tap) {
+    for (int d = window->rank - 2; d >= 0; d--) {
+        if (++tap[d] < window->taps[d]) return true;
+        tap[d] = 0;
+    }
+    return false;
+}
+
+/// The offset of an outer tap; negative if it lies outside.
+APUS_INLINE int64_t window_outer_offset(const apus_window *window, const window_run *run,
+                                        const size_t *tap) {
+    int64_t offset = 0;
+    for (int d = 0; d < window->rank - 1; d++) {
+        offset += window->offsets[d][run->position[d] * window->taps[d] + tap[d]];
+    }
+    return offset;
+}
+
 /// Row pointers for output pixels begin ..< end (pixels of all images, one after another).
 static void window_rows_f32(const apus_window *window, const float *x, const float *outside,
                             size_t begin, size_t end, const float **rows) {
     size_t count = end - begin;
     int last = window->rank - 1;
-    size_t position[APUS_WINDOW_RANK_MAX];
-    size_t image = begin;
-    for (int d = last; d >= 0; d--) {
-        position[d] = image % window->outputs[d];
-        image /= window->outputs[d];
-    }
     size_t inner = window->taps[last];
-    for (size_t i = 0; i < count; i++) {
-        const float *start = x + image * window->image_stride;
-        const int64_t *inner_offsets = window->offsets[last] + position[last] * inner;
+    for (size_t pixel = begin; pixel < end;) {
+        window_run run = window_run_at(window->rank, window->outputs, pixel, end);
+        const float *start = x + run.image * window->image_stride;
+        const int64_t *offsets = window->offsets[last] + run.position[last] * inner;
+        const float **target = rows + (pixel - begin);
         size_t tap[APUS_WINDOW_RANK_MAX] = {0};
-        const float **target = rows + i;
-        for (;;) {
-            int64_t outer = 0;
-            for (int d = 0; d < last; d++) {
-                outer += window->offsets[d][position[d] * window->taps[d] + tap[d]];
-            }
+        do {
+            int64_t outer = window_outer_offset(window, &run, tap);
             for (size_t k = 0; k < inner; k++, target += count) {
-                int64_t offset = outer + inner_offsets[k];
-                *target = offset < 0 ? outside : start + offset;
+                if (outer < 0) {
+                    for (size_t i = 0; i < run.count; i++) target[i] = outside;
+                    continue;
+                }
+                for (size_t i = 0; i < run.count; i++) {
+                    int64_t offset = outer + offsets[i * inner + k];
+                    target[i] = offset < 0 ? outside : start + offset;
+                }
             }
-            int d = last - 1;
-            while (d >= 0 && ++tap[d] == window->taps[d]) tap[d--] = 0;
-            if (d < 0) break;
-        }
-        int d = last;
-        while (d >= 0 && ++position[d] == window->outputs[d]) position[d--] = 0;
-        if (d < 0) image++;
+        } while (window_next_outer_tap(window, tap));
+        pixel += run.count;
     }
 }
 

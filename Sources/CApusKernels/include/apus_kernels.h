@@ -76,6 +76,10 @@ typedef struct {
     size_t taps[APUS_WINDOW_RANK_MAX];
     const int64_t *offsets[APUS_WINDOW_RANK_MAX];
     size_t image_stride;                       ///< elements from one image to the next
+    /// Output positions of the last dimension whose taps all lie inside, `regular_step` elements apart,
+    /// and `regular_stride` elements behind those of the position before; may be empty.
+    size_t regular_begin, regular_end;
+    int64_t regular_stride, regular_step;
 } apus_window;
 
 /// The same for pooling, which only looks at the taps inside the image: output position o of
@@ -204,17 +208,39 @@ typedef struct {
     /// may be the same.
     void (*affine_f32)(const float *x, const float *scale, const float *shift, int step, float *y,
                        size_t n);
-    /// Depthwise convolution of one output pixel row, channels last. For channel c and output pixel
-    /// p: `y[p * channels + c] = epilogue(sum over t of rows[t * pixels + p][c] * w[t * channels +
-    /// c])`.
-    void (*depthwise_f32)(size_t pixels, size_t channels, size_t taps, const float *const *rows,
-                          const float *w, float *y, const apus_epilogue *epilogue);
+    /// Depthwise convolution, channels last, of output pixels begin ..< end (counted through all images,
+    /// row-major): `y[(pixel - begin) * channels + c] = epilogue(sum over the taps t inside the image,
+    /// in row-major order, of x[tap t of pixel][c] * w[t * channels + c])`. The residual, too, begins
+    /// at pixel `begin`. `scratch` has room for two pointers per tap of all dimensions but the last.
+    void (*depthwise_f32)(const apus_window *window, const float *x, size_t channels,
+                          const float *w, size_t begin, size_t end, float *y,
+                          const apus_epilogue *epilogue, const float **scratch);
 
     /// Row pointers of output pixels begin ..< end (counted through all images, row-major), as
-    /// `gemm_indirect_f32` and `depthwise_f32` take them: `rows[t * (end - begin) + i]` is the
+    /// `gemm_indirect_f32` takes them: `rows[t * (end - begin) + i]` is the
     /// address of tap t (row-major over the dimensions) of pixel `begin + i`, or `outside`.
     void (*window_rows_f32)(const apus_window *window, const float *x, const float *outside,
                             size_t begin, size_t end, const float **rows);
+
+    /// Pairs of 16-bit integers that `gemm_pack_b_s16` writes for a K x N matrix.
+    size_t (*gemm_packed_count_s16)(size_t k, size_t n);
+    /// Packs B, element (k, n) at `b[k * row_stride + n * column_stride]`, in pairs along K, an odd K
+    /// filled up with zeros.
+    void (*gemm_pack_b_s16)(const int16_t *b, int64_t row_stride, int64_t column_stride, size_t k,
+                            size_t n, int32_t *packed);
+    /// `C[M x N] = A * B` with 32-bit sums, which wrap. Rows of A as in `gemm_indirect_f32`, in pairs of
+    /// 16-bit integers: `pairs` of them for each of `taps` blocks. B is packed with
+    /// `taps * pairs * 2` rows.
+    void (*gemm_indirect_s16)(size_t m, size_t n, size_t pairs, size_t taps,
+                              const int32_t *const *a_rows, const int32_t *packed_b, int32_t *c,
+                              int64_t c_row_stride);
+    /// `depthwise_f32` of 16-bit integers without an epilogue; sums are 32-bit and wrap.
+    void (*depthwise_s16)(const apus_window *window, const int16_t *x, size_t channels,
+                          const int16_t *w, size_t begin, size_t end, int32_t *y);
+    /// `y[i] = clamp(round((sums[i] + bias[i]) * scales[i]) + zero, lowest, highest)` as the low byte of
+    /// an integer, rounded half to even; NaN becomes the lowest.
+    void (*requantize_s32)(const int32_t *sums, size_t n, const int32_t *bias, const float *scales,
+                           float zero, float lowest, float highest, uint8_t *y);
 
     /// Pools channels c0 ..< c1 of output pixels begin ..< end (counted through all images), channels
     /// last: `y[pixel * channels + c]`, the taps of each element in row-major order.

@@ -148,22 +148,16 @@ struct ConvolutionStep: Sendable {
     }
 
     private func runDepthwise(_ frame: StepFrame, _ epilogue: apus_epilogue) {
-        let share = frame.share(of: pixels, grain: 6)
-        let x = frame.memory(source, as: Float.self)
-        let rows = rows(frame)
-        var first = share.lowerBound
-        while first < share.upperBound {
-            let last = min(first + block, share.upperBound)
-            withUnsafePointer(to: table.window) {
-                kernels.window_rows_f32?(
-                    $0, x, frame.scratch(as: Float.self), first, last, rows)
-            }
-            var epilogue = epilogue
-            epilogue.residual = epilogue.residual.map { $0 + first * width }
+        let share = frame.share(of: pixels, grain: 8)
+        guard !share.isEmpty else { return }
+        var epilogue = epilogue
+        epilogue.residual = epilogue.residual.map { $0 + share.lowerBound * width }
+        withUnsafePointer(to: table.window) {
             kernels.depthwise_f32?(
-                last - first, columns, taps, rows, frame.memory(weights, as: Float.self),
-                frame.memory(target, as: Float.self) + first * width, &epilogue)
-            first = last
+                $0, frame.memory(source, as: Float.self), columns,
+                frame.memory(weights, as: Float.self), share.lowerBound, share.upperBound,
+                frame.memory(target, as: Float.self) + share.lowerBound * width, &epilogue,
+                rows(frame))
         }
     }
 }

@@ -50,11 +50,41 @@ final class WindowTable: @unchecked Sendable {
                 }
             }
         }
+        Self.findRegularOutputs(&window, outputs: outputs[outputs.count - 1], taps[taps.count - 1])
         self.window = window
         self.outputs = outputs
         self.taps = taps
         self.offsets = offsets
         tapCount = taps.reduce(1, *)
+    }
+
+    /// Looks for the longest run of positions in the last dimension that the kernels need not look up.
+    private static func findRegularOutputs(
+        _ window: inout apus_window, outputs: Int, _ taps: Int
+    ) {
+        let offsets: UnsafePointer<Int64>? = withUnsafeBytes(of: window.offsets) {
+            $0.load(
+                fromByteOffset: (Int(window.rank) - 1) * MemoryLayout<UnsafePointer<Int64>>.stride,
+                as: UnsafePointer<Int64>?.self)
+        }
+        guard let offsets, outputs > 1, taps > 0 else { return }
+        func isEven(_ output: Int, step: Int64) -> Bool {
+            let own = offsets + output * taps
+            return (0..<taps).allSatisfy { own[$0] >= 0 && own[$0] == own[0] + Int64($0) * step }
+        }
+        let middle = offsets + outputs / 2 * taps
+        let step = taps > 1 ? middle[1] &- middle[0] : 1
+        guard step > 0, isEven(outputs / 2, step: step) else { return }
+        let stride = middle[0] &- (middle - taps)[0]
+        var (begin, end) = (outputs / 2, outputs / 2 + 1)
+        func follows(_ output: Int) -> Bool {
+            offsets[output * taps] == offsets[(output - 1) * taps] + stride
+        }
+        while begin > 0, isEven(begin - 1, step: step), follows(begin) { begin -= 1 }
+        while end < outputs, isEven(end, step: step), follows(end) { end += 1 }
+        guard stride > 0, end > begin + 1 else { return }
+        (window.regular_begin, window.regular_end) = (begin, end)
+        (window.regular_stride, window.regular_step) = (stride, step)
     }
 
     deinit { memory.deallocate() }
