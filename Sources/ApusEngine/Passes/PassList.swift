@@ -7,6 +7,7 @@ protocol GraphPass: Sendable {
 enum PassList {
     static let all: [any GraphPass] = [
         CheckSingleAssignment(),
+        FuseQuantizedConvolution(),
         FoldConstants(),
         EliminateIdentities(),
         EliminateCommonSubexpressions(),

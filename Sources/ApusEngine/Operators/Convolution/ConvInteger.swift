@@ -8,6 +8,7 @@ internal import ApusCore
 struct ConvInteger: StepOperator {
     private let window: WindowAttributes
     private let groups: Int
+    private var isChannelsLast = false
 
     init(_ node: NodeReader) throws(EngineError) {
         window = try WindowAttributes(node)
@@ -16,20 +17,29 @@ struct ConvInteger: StepOperator {
     }
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
-        let convolution = try convolution(inputs)
-        return [PlannedTensor(.int32, convolution.shape.output(isChannelsLast: false))]
+        let shape = try convolution(inputs).shape
+        return [PlannedTensor(.int32, shape.output(isChannelsLast: isChannelsLast))]
     }
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
         guard builder.outputs[0].shape.elementCount > 0 else { return }
-        try convolution(builder.inputs).plan(&builder) { frame in
-            let y = frame.output(0, as: Int32.self)
-            return { output, _, sum in y[output] = sum }
-        }
+        try convolution(builder.inputs).plan(&builder, store: nil)
     }
 
     private func convolution(_ inputs: PlanInputs) throws(EngineError) -> IntegerConvolution {
         try IntegerConvolution(
-            window, groups: groups, image: 0, imageZero: 2, weights: 1, weightZero: 3, inputs)
+            window, groups: groups,
+            IntegerConvolution.Inputs(image: 0, imageZero: 2, weights: 1, weightZero: 3),
+            isChannelsLast: isChannelsLast, inputs)
+    }
+}
+
+extension ConvInteger: ImageOperator {
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        var form = self
+        form.isChannelsLast = true
+        return ChannelsLastForm(op: form, images: [0])
     }
 }

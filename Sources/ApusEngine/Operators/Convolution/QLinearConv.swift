@@ -1,4 +1,5 @@
 internal import ApusCore
+internal import CApusKernels
 
 /// Convolution of quantized numbers: the exact 32-bit sum, plus the bias, times
 /// `x_scale * w_scale / y_scale`, rounded half to even, plus the zero point, clamped.
@@ -9,6 +10,7 @@ internal import ApusCore
 struct QLinearConv: StepOperator {
     private let window: WindowAttributes
     private let groups: Int
+    private var isChannelsLast = false
 
     init(_ node: NodeReader) throws(EngineError) {
         window = try WindowAttributes(node)
@@ -42,50 +44,61 @@ struct QLinearConv: StepOperator {
                 "the bias is \(bias.dataType) of shape \(bias.shape), expected int32 of shape "
                     + "[\(shape.outputChannels)]")
         }
-        return [PlannedTensor(type, shape.output(isChannelsLast: false))]
+        return [PlannedTensor(type, shape.output(isChannelsLast: isChannelsLast))]
     }
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
         guard builder.outputs[0].shape.elementCount > 0 else { return }
+        let convolution = try convolution(builder.inputs)
+        let type = builder.outputs[0].dataType
+        let columns = convolution.shape.outputChannels
+        let factors = try builder.temporary(byteCount: columns * 4)
+        let offsets = try builder.temporary(byteCount: columns * 4)
         let scaleStep = try builder.inputs.shape(4).elementCount > 1 ? 1 : 0
         let hasBias = builder.inputs.has(8)
-        let visitor = Requantizing(scaleStep: scaleStep, hasBias: hasBias)
-        guard let store = try builder.outputs[0].dataType.visitInteger(visitor) else {
-            throw builder.inputs.fail("outputs of this type are not supported")
+        builder.addParallelStep(count: columns, grain: 4096, operationCount: columns) {
+            frame, range in
+            let scale = (frame.input(1, as: Float.self)[0], frame.input(6, as: Float.self)[0])
+            let weightScales = frame.input(4, as: Float.self)
+            let bias = hasBias ? frame.input(8, as: Int32.self) : nil
+            let factors = frame.memory(factors, as: Float.self)
+            let offsets = frame.memory(offsets, as: Int32.self)
+            for i in range {
+                factors[i] = scale.0 * weightScales[i &* scaleStep] / scale.1
+                offsets[i] = bias.map { $0[i] } ?? 0
+            }
         }
-        try convolution(builder.inputs).plan(&builder, store: store)
+        let (lowest, highest): (Float, Float) = type == .int8 ? (-128, 127) : (0, 255)
+        let kernels = builder.kernels
+        try convolution.plan(&builder) { frame, pixels, sums in
+            let zero =
+                type == .int8
+                ? Float(frame.input(7, as: Int8.self)[0])
+                : Float(frame.input(7, as: UInt8.self)[0])
+            let y = frame.output(0, as: UInt8.self)
+            for (index, pixel) in pixels.enumerated() {
+                kernels.requantize_s32?(
+                    sums + index * columns, columns, frame.memory(offsets, as: Int32.self),
+                    frame.memory(factors, as: Float.self), zero, lowest, highest,
+                    y + pixel * columns)
+            }
+        }
     }
 
     private func convolution(_ inputs: PlanInputs) throws(EngineError) -> IntegerConvolution {
         try IntegerConvolution(
-            window, groups: groups, image: 0, imageZero: 2, weights: 3, weightZero: 5, inputs)
+            window, groups: groups,
+            IntegerConvolution.Inputs(image: 0, imageZero: 2, weights: 3, weightZero: 5),
+            isChannelsLast: isChannelsLast, inputs)
     }
 }
 
-private struct Requantizing: IntegerVisitor {
-    let scaleStep: Int
-    let hasBias: Bool
-
-    func visit<Element: IntegerNumber>(
-        _ type: Element.Type
-    ) -> @Sendable (StepFrame) -> (Int, Int, Int32) -> Void {
-        let (scaleStep, hasBias) = (scaleStep, hasBias)
-        return { frame in
-            let xScale = frame.input(1, as: Float.self)[0]
-            let wScales = frame.input(4, as: Float.self)
-            let yScale = frame.input(6, as: Float.self)[0]
-            let zero = Float(frame.input(7, as: Element.self)[0])
-            let bias = hasBias ? frame.input(8, as: Int32.self) : nil
-            let y = frame.output(0, as: Element.self)
-            let (lowest, highest) = (Float(Element.min), Float(Element.max))
-            return { output, channel, sum in
-                let total = sum &+ (bias.map { $0[channel] } ?? 0)
-                let scale = xScale * wScales[channel &* scaleStep] / yScale
-                let value = (Float(total) * scale).rounded(.toNearestOrEven) + zero
-                // In this order NaN becomes the lowest, so that the conversion cannot trap.
-                let low = value > lowest ? value : lowest
-                y[output] = Element(low < highest ? low : highest)
-            }
-        }
+extension QLinearConv: ImageOperator {
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        var form = self
+        form.isChannelsLast = true
+        return ChannelsLastForm(op: form, images: [0])
     }
 }

@@ -82,3 +82,13 @@ private struct DequantizeBody: FloatVisitor {
         }
     }
 }
+
+extension DequantizeLinear: ImageOperator {
+    /// One scale for all does not care where elements lie.
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard isLast(0), try inputs.shape(1).elementCount == 1 else { return nil }
+        return ChannelsLastForm(op: self, images: [0])
+    }
+}
