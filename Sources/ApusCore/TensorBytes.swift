@@ -51,9 +51,23 @@ public struct TensorBytes: @unchecked Sendable {
         return result
     }
 
+    /// Gives the memory of the whole pages in these bytes back, if the system can bring them again: if
+    /// they are part of a mapped file. Reading them later works, but starts at the page cache.
+    public func releasePages() {
+        guard owner is any RestorableMemory else { return }
+        let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
+        let start = (UInt(bitPattern: pointer) + page - 1) / page * page
+        let end = (UInt(bitPattern: pointer) + UInt(count)) / page * page
+        guard end > start, let first = UnsafeMutableRawPointer(bitPattern: start) else { return }
+        _ = madvise(first, Int(end - start), MADV_DONTNEED)
+    }
+
     /// Whether the first byte can be read as an aligned value of any element type.
     public var isAligned: Bool { UInt(bitPattern: pointer) % 16 == 0 }
 }
+
+/// Owns memory that is a view of a file, and never written.
+public protocol RestorableMemory: AnyObject {}
 
 /// Memory from the heap, aligned to 64 bytes, freed with its last reference.
 ///

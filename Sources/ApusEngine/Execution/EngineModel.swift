@@ -17,14 +17,16 @@ public struct EngineOptions: Sendable {
 public final class EngineModel: ExecutableModel {
     public let signature: ModelSignature
     let program: Program
-    let packed = PackedConstants()
+    let packed: PackedConstants
     let options: EngineOptions
 
     /// - Throws: `EngineError` naming the node that is not supported or not valid.
     public init(_ graph: Graph, options: EngineOptions = EngineOptions()) throws(EngineError) {
         self.options = options
+        packed = PackedConstants()
         var graph = graph
-        let session = RunSession(packed: PackedConstants(), options: options)
+        // Plans that are made to find shapes stay in the cache, so they share the packed weights.
+        let session = RunSession(packed: packed, options: options)
         for pass in PassList.all { try pass.apply(to: &graph, session) }
         program = try Program(graph)
         guard program.captures.isEmpty else {

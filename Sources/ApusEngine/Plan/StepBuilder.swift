@@ -76,7 +76,8 @@ public struct StepBuilder {
         try assembler.makeTemporary(byteCount: byteCount)
     }
 
-    /// A constant input in another layout, made once per model and shared by all plans.
+    /// A constant input in another layout, made once per model and shared by all plans. Its pages of
+    /// a mapped file are given back: the weights are in memory once.
     ///
     /// - Parameters:
     ///   - layout: names the layout and everything that it depends on but the content.
@@ -93,6 +94,7 @@ public struct StepBuilder {
             name: operand.name, layout: "\(kernels.name):\(layout)", byteCount: byteCount
         ) { target in
             try bytes.withUnsafeBytes { try pack($0, target) }
+            bytes.releasePages()
         }
     }
 

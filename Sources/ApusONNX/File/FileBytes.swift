@@ -92,7 +92,7 @@ enum FileBytes {
 /// A mapped file, unmapped with the last reference.
 ///
 /// `@unchecked Sendable` because the mapping is read-only and never changes.
-private final class Mapping: @unchecked Sendable {
+private final class Mapping: RestorableMemory, @unchecked Sendable {
     private let memory: UnsafeMutableRawPointer
     private let count: Int
 
