@@ -34,11 +34,10 @@ struct FoldBatchNormalization: ConvolutionFusion {
         return result
     }
 
-    /// Old opsets train unless they say otherwise, and could normalise every element on its own.
+    /// With one output, only opsets from 14 on can train, if they say so.
     private func isInference(_ node: NodeReader) throws(EngineError) -> Bool {
-        let isTest = try node.flag("is_test")
         let trains = try node.flag("training_mode")
         let isSpatial = try node.flag("spatial", default: true)
-        return (node.opsetVersion >= 7 || isTest) && !trains && isSpatial
+        return (node.opsetVersion < 14 || !trains) && isSpatial
     }
 }

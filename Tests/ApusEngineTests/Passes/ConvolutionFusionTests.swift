@@ -103,6 +103,35 @@ struct ConvolutionFusionTests {
         }
     }
 
+    @Test func batchNormalizationIsFolded() throws {
+        for (groups, isTwice) in [(1, false), (6, true)] {
+            var network = ImageNetwork(seed: 12, shape: [2, 6, 5, 5], isWhole: false)
+            var value = try network.convolution("x", [6, 6 / groups, 3, 3], groups: groups)
+            for _ in 0..<(isTwice ? 2 : 1) {
+                let variance = try network.constant([6], [0.25, 1, 2, 4, 0.5, 3])
+                value = network.add(
+                    "BatchNormalization",
+                    [
+                        value, try network.constant([6]), try network.constant([6]),
+                        try network.constant([6]), variance,
+                    ], ["epsilon": .float(1e-3)])
+            }
+            let output = network.add("Relu", [value])
+            #expect(try operators(network, output, tolerance: 1e-5) == ["Conv": 1])
+        }
+    }
+
+    @Test func normalizationInTrainingStays() throws {
+        var network = ImageNetwork(seed: 13, shape: [2, 3, 5, 5])
+        let image = try network.convolution("x", [4, 3, 1, 1])
+        let parameters = try (0..<3).map { _ in try network.constant([4]) }
+        let output = network.add(
+            "BatchNormalization", [image] + parameters + [try network.constant([4], [1, 2, 3, 4])],
+            ["training_mode": .int(1)])
+        let counts = try network.model([output]).operatorCounts
+        #expect(counts == ["Conv": 1, "BatchNormalization": 1])
+    }
+
     @Test func aValueThatOthersReadStays() throws {
         var network = ImageNetwork(seed: 8, shape: [1, 3, 5, 5])
         let image = try network.convolution("x", [4, 3, 3, 3])

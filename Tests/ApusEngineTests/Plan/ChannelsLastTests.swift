@@ -25,7 +25,12 @@ struct ChannelsLastTests {
         let turned = network.add("Transpose", [half], ["perm": .ints([0, 2, 3, 1])])
         let flat = network.add("Flatten", [last])
         let whole = network.add("CumSum", [turned, try network.ints([3])])
-        let outputs = [stem, gate, offset, last, turned, flat, whole]
+        let most = network.add("ReduceMax", [half, try network.ints([2, -1])])
+        let least = network.add(
+            "ReduceMin", [half, try network.ints([3, 2])], ["keepdims": .int(0)])
+        let rows = network.add(
+            "ReduceMax", [half, try network.ints([2])], ["keepdims": .int(0)])
+        let outputs = [stem, gate, offset, last, turned, flat, whole, most, least, rows]
         let expected = try network.oneByOne(outputs)
         for threads in [1, 2] {
             let results = try network.results(outputs, threadCount: threads)

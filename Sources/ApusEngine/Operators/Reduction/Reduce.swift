@@ -9,7 +9,7 @@ internal import CApusKernels
 /// - Complexity: one pass. Every output element is computed by one thread, in an order that depends
 ///   on the axes only.
 struct Reduce<Operation: Reduction>: StepOperator {
-    private let axes: ReductionAxes
+    private var axes: ReductionAxes
 
     init(_ node: NodeReader) throws(EngineError) { axes = try ReductionAxes(node) }
 
@@ -28,6 +28,17 @@ struct Reduce<Operation: Reduction>: StepOperator {
             throw builder.inputs.fail("elements of type \(source.dataType) are not supported")
         }
         builder.addReduction(loops, body)
+    }
+}
+
+extension Reduce: ImageOperator {
+    func channelsLast(
+        for inputs: PlanInputs, isLast: (Int) -> Bool
+    ) throws(EngineError) -> ChannelsLastForm? {
+        guard isLast(0), let own = try axes.channelsLast(inputs) else { return nil }
+        var form = self
+        form.axes = own
+        return ChannelsLastForm(op: form, images: [0], makesImages: own.makesImages)
     }
 }
 

@@ -5,6 +5,8 @@ struct ReductionAxes: Sendable {
     private let axes: [Int]?
     private let keepsDimensions: Bool
     private let isNoopWithoutAxes: Bool
+    /// Inputs have the shape `[N, spatial, C]`, while axes are those of `[N, C, spatial]`.
+    private var isChannelsLast = false
 
     init(_ node: NodeReader) throws(EngineError) {
         axes = try node.ints("axes")
@@ -17,8 +19,24 @@ struct ReductionAxes: Sendable {
         let given = try inputs.integers(1)
         let named = given ?? axes ?? []
         if named.isEmpty { return isNoopWithoutAxes ? [] : Array(0..<rank) }
-        return try inputs.normalized(axes: named, rank: rank)
+        let axes = try inputs.normalized(axes: named, rank: rank)
+        return isChannelsLast
+            ? axes.map { Shape.channelsLastAxis(of: $0, rank: rank) } : axes
     }
+
+    /// The same for images with channels last; nil if the result's dimensions would be in another
+    /// order.
+    func channelsLast(_ inputs: PlanInputs) throws(EngineError) -> ReductionAxes? {
+        let rank = try inputs.shape(0).count
+        let axes = try axes(inputs)
+        guard keepsDimensions || (2..<rank).allSatisfy({ axes.contains($0) }) else { return nil }
+        var result = self
+        result.isChannelsLast = true
+        return result
+    }
+
+    /// Whether the result of an image is one, too.
+    var makesImages: Bool { keepsDimensions }
 
     func outputShape(_ inputs: PlanInputs) throws(EngineError) -> Shape {
         let shape = try inputs.shape(0)
