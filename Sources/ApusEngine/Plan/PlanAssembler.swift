@@ -247,16 +247,18 @@ final class PlanAssembler {
         }
         try append(
             AssembledNode(
-                label: node.label, steps: builder.steps, inputSlots: usedSlots(of: inputs),
+                label: node.label, steps: builder.steps,
+                inputSlots: usedSlots(of: inputs, packed: builder.packedInputs),
                 outputSlots: made.map { $0?.slot ?? -1 }))
         touch(inputs)
     }
 
     func append(_ node: AssembledNode) { nodes.append(node) }
 
-    func usedSlots(of inputs: [Operand?]) throws -> [Int] {
-        try inputs.map { operand in
-            try giveMemory(to: operand)
+    /// - Parameter packed: positions of inputs that are read in another layout only.
+    func usedSlots(of inputs: [Operand?], packed: Set<Int> = []) throws -> [Int] {
+        try inputs.enumerated().map { index, operand in
+            if !packed.contains(index) { try giveMemory(to: operand) }
             return operand?.slot ?? -1
         }
     }

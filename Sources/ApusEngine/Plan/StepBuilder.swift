@@ -16,6 +16,8 @@ public struct StepBuilder {
     var steps: [PlannedStep] = []
     var aliases: [(output: Int, input: Int)] = []
     var reuses: [(output: Int, input: Int)] = []
+    /// Inputs that the steps know in another layout only.
+    var packedInputs: Set<Int> = []
 
     /// Whether somebody uses this output.
     public func wants(output index: Int) -> Bool {
@@ -77,7 +79,8 @@ public struct StepBuilder {
     }
 
     /// A constant input in another layout, made once per model and shared by all plans. Its pages of
-    /// a mapped file are given back: the weights are in memory once.
+    /// a mapped file are given back, and the node's steps must not read the input itself, which may
+    /// have no memory: the weights are in memory once.
     ///
     /// - Parameters:
     ///   - layout: names the layout and everything that it depends on but the content.
@@ -90,6 +93,7 @@ public struct StepBuilder {
         guard let operand = nodeInputs[index], let constant = operand.constant,
             let bytes = constant.bytes, operand.isModelConstant
         else { return nil }
+        packedInputs.insert(index)
         return try assembler.packed(
             name: operand.name, layout: "\(kernels.name):\(layout)", byteCount: byteCount
         ) { target in
