@@ -56,6 +56,29 @@ struct PlanTests {
         #expect(output[0].floats == [1, 0, 3, 0])
     }
 
+    @Test func packedWeightsTakeThePlaceOfTheFiles() throws {
+        // Weights of a file lie anywhere; only what no packed form replaces is copied to be aligned.
+        func packedByteCount(offset: Int) throws -> Int {
+            let count = 16 * 3 * 3 * 3 * 4
+            let bytes = try TensorBytes(byteCount: count + offset) { memory in
+                memory.withMemoryRebound(to: UInt8.self) { $0.update(repeating: 0) }
+            }
+            let weights = try Tensor(
+                dataType: .float, shape: [16, 3, 3, 3],
+                bytes: bytes.slice(offset..<offset + count))
+            let model = try EngineModel(
+                .make(
+                    inputs: [.make("x", [nil, 3, 8, 8])], outputs: [.make("y", nil)],
+                    initializers: ["w": weights], [.make("Conv", ["x", "w"], ["y"])]))
+            let image = try Tensor.floats([1, 3, 8, 8], [Float](repeating: 1, count: 192))
+            _ = try model.makeInstance().run([image], threadCountMax: 1, cancellation: nil)
+            return model.packed.byteCount
+        }
+        let aligned = try packedByteCount(offset: 0)
+        #expect(aligned > 0)
+        #expect(try packedByteCount(offset: 4) == aligned)
+    }
+
     @Test func aReshapeThatDependsOnDataRunsOnValues() throws {
         let model = try EngineModel(
             .make(
