@@ -107,42 +107,67 @@ static void gemm_store_tile(vf (*acc)[APUS_PANEL_VECTORS], size_t rows, size_t r
 #undef APUS_CASE
 }
 
-/// One tile: `rows` (a constant where this is inlined) rows of A against one panel of B, over
-/// `taps` runs of K columns. Row r of tap t starts at `a[t * a_tap_stride + r]`.
-APUS_INLINE void gemm_tile(int rows, size_t k, size_t taps, const float *const *a,
-                           size_t a_tap_stride, const float *panel, vf (*acc)[APUS_PANEL_VECTORS]) {
+/// One tile: `rows` rows of A against `panels` panels of B (constants where this is inlined), over
+/// `taps` runs of K columns. Row r of tap t starts at `a[t * a_tap_stride + r]`; `panel_stride` is from
+/// one panel to the next.
+APUS_INLINE void gemm_tile(int rows, int panels, size_t k, size_t taps, const float *const *a,
+                           size_t a_tap_stride, const float *b, size_t panel_stride,
+                           vf (*acc)[APUS_PANEL_VECTORS]) {
     vf sum[APUS_TILE_ROWS][APUS_PANEL_VECTORS];
-    for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < APUS_PANEL_VECTORS; v++) sum[r][v] = (vf){0};
+    const float *panel[APUS_TILE_ROWS];
+    for (int p = 0; p < panels; p++) panel[p] = b + (size_t)p * panel_stride;
+    for (int i = 0; i < rows * panels; i++) {
+        for (int v = 0; v < APUS_PANEL_VECTORS; v++) sum[i][v] = (vf){0};
     }
+    size_t j = 0;
     for (size_t t = 0; t < taps; t++) {
         const float *row[APUS_TILE_ROWS];
         for (int r = 0; r < rows; r++) row[r] = a[t * a_tap_stride + (size_t)r];
-        for (size_t i = 0; i < k; i++, panel += PANEL) {
-            vf b[APUS_PANEL_VECTORS];
-            for (int v = 0; v < APUS_PANEL_VECTORS; v++) b[v] = vf_load(panel + v * APUS_LANES);
-            for (int r = 0; r < rows; r++) {
-                vf x = vf_splat(row[r][i]);
+        for (size_t i = 0; i < k; i++, j += PANEL) {
+            for (int p = 0; p < panels; p++) {
+                vf line[APUS_PANEL_VECTORS];
                 for (int v = 0; v < APUS_PANEL_VECTORS; v++) {
-                    sum[r][v] = vf_fma(x, b[v], sum[r][v]);
+                    line[v] = vf_load(panel[p] + j + v * APUS_LANES);
+                }
+                for (int r = 0; r < rows; r++) {
+                    vf x = vf_splat(row[r][i]);
+                    for (int v = 0; v < APUS_PANEL_VECTORS; v++) {
+                        sum[p * rows + r][v] = vf_fma(x, line[v], sum[p * rows + r][v]);
+                    }
                 }
             }
         }
     }
-    for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < APUS_PANEL_VECTORS; v++) acc[r][v] = sum[r][v];
+    for (int i = 0; i < rows * panels; i++) {
+        for (int v = 0; v < APUS_PANEL_VECTORS; v++) acc[i][v] = sum[i][v];
     }
 }
 
-/// `gemm_tile` with the row count as a constant, so that the sums stay in registers.
-static void gemm_tile_any(int rows, size_t k, size_t taps, const float *const *a,
-                          size_t a_tap_stride, const float *panel,
+/// How many panels a tile of `rows` rows takes at once: few rows leave registers free, and need more
+/// sums at a time to hide the latency of an addition.
+APUS_INLINE int gemm_tile_panels(size_t rows) {
+    return rows * 4 <= APUS_TILE_ROWS || (rows == 1 && APUS_TILE_ROWS >= 4) ? 4
+           : rows * 2 <= APUS_TILE_ROWS                                       ? 2
+                                                                              : 1;
+}
+
+/// `gemm_tile` with the counts as constants, so that the sums stay in registers. Sum (r, p) lands in
+/// `acc[p * rows + r]`.
+static void gemm_tile_any(int rows, int panels, size_t k, size_t taps, const float *const *a,
+                          size_t a_tap_stride, const float *b, size_t panel_stride,
                           vf (*acc)[APUS_PANEL_VECTORS]) {
-#define APUS_CASE(R)                                                 \
-    case R:                                                          \
-        if (R <= APUS_TILE_ROWS) {                                   \
-            gemm_tile(R <= APUS_TILE_ROWS ? R : 1, k, taps, a, a_tap_stride, panel, acc); \
-        }                                                            \
+#define APUS_TILE(R, P)                                                                         \
+    if (R * P <= APUS_TILE_ROWS && panels == P) {                                               \
+        gemm_tile(R * P <= APUS_TILE_ROWS ? R : 1, R * P <= APUS_TILE_ROWS ? P : 1, k, taps, a, \
+                  a_tap_stride, b, panel_stride, acc);                                          \
+        break;                                                                                  \
+    }
+#define APUS_CASE(R)    \
+    case R:             \
+        APUS_TILE(R, 1) \
+        APUS_TILE(R, 2) \
+        APUS_TILE(R, 4) \
+        assert(false);  \
         break;
     switch (rows) {
         APUS_CASE(1)
@@ -160,6 +185,33 @@ static void gemm_tile_any(int rows, size_t k, size_t taps, const float *const *a
         default: assert(false);
     }
 #undef APUS_CASE
+#undef APUS_TILE
+}
+
+/// At most one tile of rows, against panels from `column` on that end before `n1`; `b` is the first
+/// one. Returns the column after them.
+static size_t gemm_few_rows_f32(size_t m, size_t k, size_t taps, const float *const *a_rows,
+                                size_t a_tap_stride, const float *b, float *c,
+                                int64_t c_row_stride, size_t column, size_t n1, float alpha,
+                                const apus_epilogue *epilogue) {
+    int panels = gemm_tile_panels(m);
+    while (panels > 1 && n1 - column <= PANEL * (size_t)(panels - 1)) panels /= 2;
+    vf acc[APUS_TILE_ROWS][APUS_PANEL_VECTORS];
+    gemm_tile_any((int)m, panels, k, taps, a_rows, a_tap_stride, b, PANEL * k * taps, acc);
+    for (int p = 0; p < panels; p++, column += PANEL) {
+        size_t width = n1 - column < PANEL ? n1 - column : PANEL;
+        gemm_store_tile(acc + (size_t)p * m, m, 0, column, width, c + column, c_row_stride, alpha,
+                        epilogue);
+    }
+    return column < n1 ? column : n1;
+}
+
+/// Blocks of rows that all panels pass by before the next ones: 256 KiB of A, which stay in L2, but not
+/// so few rows that reading B again and again takes longer than the sums.
+APUS_INLINE size_t gemm_chunk_blocks(size_t k) {
+    size_t rows = 65536 / (k + 1);
+    if (rows < 96) rows = 96;
+    return (rows + APUS_TILE_ROWS - 1) / APUS_TILE_ROWS;
 }
 
 static void gemm_f32(size_t m, size_t n, size_t k, const float *a, int64_t a_row_stride,
@@ -168,18 +220,33 @@ static void gemm_f32(size_t m, size_t n, size_t k, const float *a, int64_t a_row
     assert(n0 % PANEL == 0 && n1 <= n);
     (void)n;
     size_t blocks = (m + APUS_TILE_ROWS - 1) / APUS_TILE_ROWS;
-    for (size_t column = n0; column < n1; column += PANEL) {
-        const float *panel = packed_b + column * k;
-        size_t width = n1 - column < PANEL ? n1 - column : PANEL;
-        for (size_t block = 0; block < blocks; block++) {
-            size_t first = m * block / blocks, last = m * (block + 1) / blocks;
-            const float *rows[APUS_TILE_ROWS];
-            vf acc[APUS_TILE_ROWS][APUS_PANEL_VECTORS];
-            for (size_t r = first; r < last; r++) rows[r - first] = a + (int64_t)r * a_row_stride;
-            gemm_tile_any((int)(last - first), k, 1, rows, 0, panel, acc);
-            gemm_store_tile(acc, last - first, first, column, width,
-                            c + (int64_t)first * c_row_stride + column, c_row_stride, alpha,
-                            epilogue);
+    if (blocks == 1) {
+        const float *rows[APUS_TILE_ROWS];
+        for (size_t r = 0; r < m; r++) rows[r] = a + (int64_t)r * a_row_stride;
+        for (size_t column = n0; column < n1;) {
+            column = gemm_few_rows_f32(m, k, 1, rows, 0, packed_b + column * k, c, c_row_stride,
+                                       column, n1, alpha, epilogue);
+        }
+        return;
+    }
+    size_t chunk = gemm_chunk_blocks(k);
+    for (size_t begin = 0; begin < blocks; begin += chunk) {
+        size_t end = blocks - begin < chunk ? blocks : begin + chunk;
+        for (size_t column = n0; column < n1; column += PANEL) {
+            const float *panel = packed_b + column * k;
+            size_t width = n1 - column < PANEL ? n1 - column : PANEL;
+            for (size_t block = begin; block < end; block++) {
+                size_t first = m * block / blocks, last = m * (block + 1) / blocks;
+                const float *rows[APUS_TILE_ROWS];
+                vf acc[APUS_TILE_ROWS][APUS_PANEL_VECTORS];
+                for (size_t r = first; r < last; r++) {
+                    rows[r - first] = a + (int64_t)r * a_row_stride;
+                }
+                gemm_tile_any((int)(last - first), 1, k, 1, rows, 0, panel, 0, acc);
+                gemm_store_tile(acc, last - first, first, column, width,
+                                c + (int64_t)first * c_row_stride + column, c_row_stride, alpha,
+                                epilogue);
+            }
         }
     }
 }
@@ -191,13 +258,20 @@ static void gemm_indirect_f32(size_t m, size_t n, size_t k, size_t taps,
     assert(n0 % PANEL == 0 && n1 <= n);
     (void)n;
     size_t blocks = (m + APUS_TILE_ROWS - 1) / APUS_TILE_ROWS;
+    if (blocks == 1) {
+        for (size_t column = n0; column < n1;) {
+            column = gemm_few_rows_f32(m, k, taps, a_rows, m, packed_b + column * k * taps, c,
+                                       c_row_stride, column, n1, 1, epilogue);
+        }
+        return;
+    }
     for (size_t column = n0; column < n1; column += PANEL) {
         const float *panel = packed_b + column * k * taps;
         size_t width = n1 - column < PANEL ? n1 - column : PANEL;
         for (size_t block = 0; block < blocks; block++) {
             size_t first = m * block / blocks, last = m * (block + 1) / blocks;
             vf acc[APUS_TILE_ROWS][APUS_PANEL_VECTORS];
-            gemm_tile_any((int)(last - first), k, taps, a_rows + first, m, panel, acc);
+            gemm_tile_any((int)(last - first), 1, k, taps, a_rows + first, m, panel, 0, acc);
             gemm_store_tile(acc, last - first, first, column, width,
                             c + (int64_t)first * c_row_stride + column, c_row_stride, 1, epilogue);
         }
