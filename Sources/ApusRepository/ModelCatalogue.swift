@@ -24,8 +24,16 @@ public protocol ModelCatalogue: Sendable {
     /// stay if the load fails.
     func load(_ name: String, options: ModelLoadOptions) async throws(RepositoryError)
 
-    /// Stops serving a model; requests in flight finish. Unloading what is not loaded succeeds.
-    func unload(_ name: String) async throws(RepositoryError)
+    /// Stops serving a model, or one version of it; requests in flight finish. Unloading what is not
+    /// loaded succeeds.
+    func unload(_ name: String, version: ModelVersion?) async throws(RepositoryError)
+}
+
+extension ModelCatalogue {
+    /// Stops serving every version of a model.
+    public func unload(_ name: String) async throws(RepositoryError) {
+        try await unload(name, version: nil)
+    }
 }
 
 /// Whether the repository as a whole is ready.
@@ -72,6 +80,9 @@ public struct ModelLoadOptions: Sendable {
     /// Files by path inside the model's directory (checked by the repository), instead of the
     /// directory's own; needs `configurationJSON`.
     public var files: [String: [UInt8]] = [:]
+    /// Only this version, beside those that serve: from then on exactly the versions chosen so are
+    /// served, whatever the version policy says, until the model is loaded or unloaded as a whole.
+    public var version: ModelVersion?
 
     public init() {}
 }

@@ -1,4 +1,4 @@
-import ApusCore
+public import ApusCore
 
 extension ModelRepository {
     public func load(
@@ -9,6 +9,10 @@ extension ModelRepository {
             options.configurationJSON == nil && options.files.isEmpty
                 || settings.allowsModelUpload
         else { throw .loadFailed(name: name, reasons: ["allow_model_upload is off"]) }
+        guard options.version == nil || options.configurationJSON == nil else {
+            throw .loadFailed(
+                name: name, reasons: ["a configuration holds for the model, not for one version"])
+        }
         if !turns.take(name) {
             await withCheckedContinuation { turns.wait(name, $0) }
         }
@@ -16,7 +20,12 @@ extension ModelRepository {
         guard phase == .starting || phase == .serving else { throw .stopping }
         let loadOverride = try await makeOverride(modelName, options)
         guard phase == .starting || phase == .serving else { throw .stopping }
-        begin(modelName, loadOverride)
+        let formerVersions = models[name]?.chosenVersions
+        if let version = options.version {
+            beginVersion(modelName, version)
+        } else {
+            begin(modelName, loadOverride)
+        }
         await rescan(.models([name]))
         // The look at the disk may have ended it, or nobody looks any more.
         reconcile(name)
@@ -25,12 +34,31 @@ extension ModelRepository {
         // What the new versions replace stayed until now.
         reconcile(name)
         publish()
-        try outcome.get()
+        do throws(RepositoryError) {
+            try outcome.get()
+            if let version = options.version, models[name]?.versions[version]?.serving == nil {
+                throw .versionNotFound(name: name, version: version.description)
+            }
+        } catch {
+            if models[name] != nil { choose(formerVersions, of: name) }
+            throw error
+        }
     }
 
-    public func unload(_ name: String) async throws(RepositoryError) {
+    public func unload(
+        _ name: String, version: ModelVersion?
+    ) async throws(RepositoryError) {
         _ = try checkControl(name)
-        guard models[name] != nil else { return }
+        guard let model = models[name] else { return }
+        if let version {
+            let versions = model.chosenVersions ?? model.servingVersions
+            guard versions.contains(version) else { return }
+            guard versions == [version] else {
+                choose(versions.subtracting([version]), of: name)
+                return
+            }
+        }
+        models[name]?.chosenVersions = nil
         models[name]?.isWanted = false
         models[name]?.isExpected = false
         cancelCandidates(of: name)
@@ -106,11 +134,29 @@ extension ModelRepository {
         }
     }
 
+    // MARK: Versions
+
+    /// Has exactly these versions served; nil = those of the policy.
+    private func choose(_ versions: Set<ModelVersion>?, of name: String) {
+        models[name]?.chosenVersions = versions
+        reconcile(name)
+        publish()
+    }
+
+    /// Begins the load of one version beside those that serve.
+    private func beginVersion(_ name: ModelName, _ version: ModelVersion) {
+        let model = models[name.text]
+        let others = model.map { $0.chosenVersions ?? $0.servingVersions } ?? []
+        begin(name, model?.loadOverride)
+        models[name.text]?.chosenVersions = others.union([version])
+    }
+
     // MARK: The operation
 
     private func begin(_ name: ModelName, _ loadOverride: LoadOverride?) {
         var model =
             models[name.text] ?? ModelRecord(name: name, isWanted: false, isExpected: false)
+        model.chosenVersions = nil
         model.operation = LoadOperation(
             formerOverride: model.loadOverride, wasWanted: model.isWanted)
         model.isWanted = true

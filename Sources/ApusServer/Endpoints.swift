@@ -1,5 +1,6 @@
 /// Every route of HTTP: method, path, what answers it, and on which ports. `{model}`, `{version}`
-/// and `{repository}` stand for one part of the path; a version is digits only.
+/// and `{repository}` stand for one part of the path; a version is digits only, an alias is a name for
+/// one.
 ///
 /// - Source: Open Inference Protocol; Triton's extensions.
 enum Endpoints {
@@ -28,6 +29,19 @@ enum Endpoints {
         .init(
             .get, "/v2/models/{model}/versions/{version}/config",
             .direct(MetadataCodec.configuration)),
+        .init(.post, "/v2/models/{model}/generate", .generation(isStreamed: false)),
+        .init(.post, "/v2/models/{model}/generate_stream", .generation(isStreamed: true)),
+        .init(
+            .post, "/v2/models/{model}/versions/{version}/generate",
+            .generation(isStreamed: false)),
+        .init(
+            .post, "/v2/models/{model}/versions/{version}/generate_stream",
+            .generation(isStreamed: true)),
+        .init(.get, "/v2/models/{model}/aliases", .direct(AliasCodec.all)),
+        .init(.post, "/v2/models/{model}/aliases/{alias}", .direct(AliasCodec.change)),
+        .init(.get, "/v2/models/{model}/aliases/{alias}", .direct(MetadataCodec.model)),
+        .init(.get, "/v2/models/{model}/aliases/{alias}/ready", .direct(HealthCodec.modelReady)),
+        .init(.post, "/v2/models/{model}/aliases/{alias}/infer", .inference),
         .init(.get, "/v2/models/{model}/stats", .direct(MetadataCodec.statistics)),
         .init(
             .get, "/v2/models/{model}/versions/{version}/stats",
@@ -36,6 +50,12 @@ enum Endpoints {
         .init(.post, "/v2/repository/index", .eventually(RepositoryCodec.index)),
         .init(.post, "/v2/repository/models/{model}/load", .eventually(RepositoryCodec.load)),
         .init(.post, "/v2/repository/models/{model}/unload", .eventually(RepositoryCodec.unload)),
+        .init(
+            .post, "/v2/repository/models/{model}/versions/{version}/load",
+            .eventually(RepositoryCodec.load)),
+        .init(
+            .post, "/v2/repository/models/{model}/versions/{version}/unload",
+            .eventually(RepositoryCodec.unload)),
         .init(.post, "/v2/repository/{repository}/index", .direct(RepositoryCodec.named)),
         .init(
             .post, "/v2/repository/{repository}/models/{model}/load",

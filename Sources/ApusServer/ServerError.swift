@@ -7,12 +7,16 @@ public enum ServerError: ServingError, Equatable {
     case stopping
     /// Asked for its health.
     case unknownService(String)
+    case invalidAlias(String)
+    case tooManyAliases(countMax: Int)
 
     public var kind: ErrorKind {
         switch self {
         case .cannotListen, .alreadyStarted: .internal
         case .stopping: .unavailable
         case .unknownService: .notFound
+        case .invalidAlias: .invalidArgument
+        case .tooManyAliases: .resourceExhausted
         }
     }
 
@@ -22,6 +26,11 @@ public enum ServerError: ServingError, Equatable {
         case .alreadyStarted: "the server was started before"
         case .stopping: "the server is stopping"
         case .unknownService(let name): "no service \"\(name)\""
+        case .invalidAlias(let name):
+            "\"\(name.prefix(255))\" cannot name a version: use 1 to 255 bytes without spaces, the "
+                + "first of them no digit"
+        case .tooManyAliases(let countMax):
+            "at most \(countMax) names of versions can be set over the network"
         }
     }
 }

@@ -26,6 +26,8 @@ public enum WireError: ServingError, Equatable {
     /// The buffers behind the JSON part are shorter or longer than the inputs say.
     case binaryTotal(found: Int, declared: Int)
     case headerLength(found: String, bodyByteCount: Int)
+    /// The elements do not fill the dimensions whose sizes are fixed.
+    case indivisible(input: String, found: Int, factor: Int, shape: Shape)
     case invalidParameter(name: String, reason: String)
     case rawRequest(reason: String)
     case classification(output: String, reason: String)
@@ -71,6 +73,9 @@ public enum WireError: ServingError, Equatable {
             "\"\(member)\" is given twice, again at byte \(offset)"
         case .duplicateTensor(let role, let name): "\(role) \"\(name)\" is listed twice"
         case .rawRequest(let reason): "raw binary request: \(reason)"
+        case .indivisible(let input, let found, let factor, let shape):
+            "input \"\(input)\" has \(found) elements, expected a multiple of \(factor) for its "
+                + "shape \(shape)"
         case .invalidParameter(let name, let reason): "parameter \"\(name)\" \(reason)"
         case .classification(let output, let reason):
             "output \"\(output)\" cannot be classified: \(reason)"

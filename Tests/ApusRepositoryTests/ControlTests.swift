@@ -149,4 +149,50 @@ import Testing
         #expect(bench.content("digits") == nil)
         await bench.repository.stop()
     }
+
+    private func onlyVersion(_ text: String) throws -> ModelLoadOptions {
+        var options = ModelLoadOptions()
+        options.version = try ModelVersion(text)
+        return options
+    }
+
+    @Test func versionsAreLoadedAndUnloadedOneByOne() async throws {
+        let bench = try Bench { $0.controlMode = .explicit }
+        for version in 1...3 { try bench.files.write("digits/\(version)/model.onnx", "v end") }
+        try await bench.repository.start()
+        try await bench.repository.load("digits", options: onlyVersion("1"))
+        #expect(bench.versions("digits") == [1])
+        try await bench.repository.load("digits", options: onlyVersion("3"))
+        #expect(bench.versions("digits") == [1, 3])
+        try await bench.repository.unload("digits", version: try ModelVersion("3"))
+        #expect(bench.versions("digits") == [1])
+        try await bench.repository.unload("digits", version: try ModelVersion("2"))
+        #expect(bench.versions("digits") == [1])
+        // A load of the model brings the policy back.
+        try await bench.repository.load("digits", options: options(nil))
+        #expect(bench.versions("digits") == [3])
+        try await bench.repository.unload("digits", version: try ModelVersion("3"))
+        #expect(bench.versions("digits") == [])
+        await bench.repository.stop()
+    }
+
+    @Test func aVersionThatCannotBeLoadedChangesNothing() async throws {
+        let bench = try Bench { $0.controlMode = .explicit }
+        try bench.files.write("digits/1/model.onnx", "one end")
+        try bench.files.write("digits/2/model.onnx", "fail: golden case end")
+        try await bench.repository.start()
+        try await bench.repository.load("digits", options: onlyVersion("1"))
+        await #expect(throws: RepositoryError.versionNotFound(name: "digits", version: "9")) {
+            try await bench.repository.load("digits", options: onlyVersion("9"))
+        }
+        #expect(bench.versions("digits") == [1])
+        await #expect(throws: RepositoryError.self) {
+            try await bench.repository.load("digits", options: onlyVersion("2"))
+        }
+        #expect(bench.versions("digits") == [1])
+        await #expect(throws: RepositoryError.modelNotFound(name: "iris")) {
+            try await bench.repository.load("iris", options: onlyVersion("1"))
+        }
+        await bench.repository.stop()
+    }
 }

@@ -44,7 +44,8 @@ import Testing
             #expect(paths.count > 20)
             for (path, item) in paths {
                 let target = path.split(separator: "/").map { part in
-                    part == "{version}" ? "3" : part.hasPrefix("{") ? "double" : String(part)
+                    ["{version}", "{alias}"].contains(part)
+                        ? "3" : part.hasPrefix("{") ? "double" : String(part)
                 }
                 for method in try #require(item as? [String: Any]).keys {
                     let answer = try client.exchange(

@@ -1,7 +1,9 @@
 import ApusCore
 import ApusTestSupport
 import ApusWire
+import FoundationEssentials
 import Glibc
+import SwiftProtobuf
 import Testing
 
 /// Feeds mutations of good bodies and configurations to the parsers: they may refuse, with a
@@ -108,5 +110,117 @@ import Testing
             _ = Result { try RepositoryRequest.index(body) }
             _ = Result { try RepositoryRequest.unload(body) }
         }
+    }
+
+    /// Whatever the fast decoder accepts, the generated code accepts.
+    @Test func mutatedMessagesAreReadOrRefused() throws {
+        var random = SeededRandom(seed: 4)
+        let corpus = try Self.messages()
+        var acceptedCount = 0
+        for run in 0..<runCount {
+            let message = random.mutation(of: corpus)
+            do {
+                let decoded = try ProtobufInferenceDecoder.decode(
+                    bytes(message), receivedNanoseconds: 0, cancellation: CancellationFlag()
+                ).decoded
+                acceptedCount += 1
+                #expect(throws: Never.self, "run \(run)") {
+                    try Inference_ModelInferRequest(serializedBytes: message)
+                }
+                let answer = try response(decoded.request.inputs, id: decoded.request.id)
+                let encoded = try ProtobufInferenceEncoder(
+                    answer, format: decoded.format, isStreamed: run % 2 == 0)
+                #expect(encoded.encoded().count == encoded.byteCount)
+            } catch let error as any ServingError {
+                #expect(error.kind != .internal && !error.message.isEmpty)
+            } catch {
+                Issue.record("\(error)")
+            }
+            _ = ProtobufInferenceDecoder.id(of: bytes(message))
+        }
+        #expect(acceptedCount > runCount / 50)
+    }
+
+    private static func messages() throws -> [[UInt8]] {
+        let types: [(String, (inout Inference_InferTensorContents) -> Void)] = [
+            ("BOOL", { $0.boolContents = [true, false] }),
+            ("INT8", { $0.intContents = [-1, 127] }),
+            ("UINT16", { $0.uintContents = [0, 65535] }),
+            ("INT64", { $0.int64Contents = [-1, 5] }),
+            ("UINT64", { $0.uint64Contents = [1, .max] }),
+            ("FP32", { $0.fp32Contents = [1, .nan] }),
+            ("FP64", { $0.fp64Contents = [0.1, 2] }),
+            ("BYTES", { $0.bytesContents = [.init([0xff]), .init([])] }),
+        ]
+        var requests: [Inference_ModelInferRequest] = []
+        for (name, fill) in types {
+            requests.append(
+                .with { request in
+                    request.modelName = "m"
+                    request.id = "i"
+                    request.parameters = ["timeout": .with { $0.int64Param = 9 }]
+                    request.inputs = [
+                        .with {
+                            $0.name = "x"
+                            $0.datatype = name
+                            $0.shape = [2, 1]
+                            fill(&$0.contents)
+                        }
+                    ]
+                })
+        }
+        requests.append(
+            .with { request in
+                request.modelName = "m"
+                request.modelVersion = "2"
+                request.inputs = ["FP16", "BYTES", "INT32"].map { type in
+                    .with {
+                        $0.name = type
+                        $0.datatype = type
+                        $0.shape = [1]
+                    }
+                }
+                request.outputs = [
+                    .with {
+                        $0.name = "FP16"
+                        $0.parameters = ["classification": .with { $0.uint64Param = 3 }]
+                    }
+                ]
+                request.rawInputContents = [[0, 60], [1, 0, 0, 0, 97], [1, 0, 0, 0]].map {
+                    .init($0 as [UInt8])
+                }
+            })
+        return try requests.map { try $0.serializedBytes() }
+    }
+
+    @Test func mutatedGenerateBodiesAreReadOrRefused() {
+        var random = SeededRandom(seed: 5)
+        let signature = ModelSignature(
+            inputs: [
+                TensorSpecification(name: "x", dataType: .float, shape: [-1, 2]),
+                TensorSpecification(name: "s", dataType: .string, shape: [-1, -1]),
+                TensorSpecification(name: "n", dataType: .int64, shape: []),
+            ], outputs: [])
+        let corpus = [
+            #"{"x":[1,2,3,4],"s":"text","n":5,"id":"a"}"#,
+            #"{"s":["a","b"],"parameters":{"n":-9223372036854775808,"top":0.5},"stop":true}"#,
+            #"{"x":[[1,NaN]],"s":[]}"#,
+        ].map { Array($0.utf8) }
+        var acceptedCount = 0
+        for _ in 0..<runCount {
+            do {
+                let decoded = try GenerateRequestDecoder.decode(
+                    bytes(random.mutation(of: corpus)), signature: signature,
+                    receivedNanoseconds: 0, cancellation: CancellationFlag())
+                acceptedCount += 1
+                let answer = try response(decoded.request.inputs, id: decoded.request.id)
+                #expect(try GenerateResponseEncoder.event(answer).suffix(2) == [10, 10])
+            } catch let error as any ServingError {
+                #expect(error.kind != .internal && !error.message.isEmpty)
+            } catch {
+                Issue.record("\(error)")
+            }
+        }
+        #expect(acceptedCount > runCount / 50)
     }
 }

@@ -21,6 +21,8 @@ struct ModelRecord: Sendable {
     /// Nil while it is not on disk.
     var found: FoundModel?
     var loadOverride: LoadOverride?
+    /// The versions that load and unload calls have chosen; nil = those of the version policy.
+    var chosenVersions: Set<ModelVersion>?
     /// The configuration that holds: that of the files when they had settled last.
     var configuration: ModelConfiguration
     /// The files beside the version directories.
@@ -50,6 +52,11 @@ struct ModelRecord: Sendable {
 
     /// Whether it can be forgotten.
     var isEmpty: Bool { found == nil && versions.isEmpty && operation == nil && !isExpected }
+
+    /// The versions that serve.
+    var servingVersions: Set<ModelVersion> {
+        Set(versions.filter { $0.value.serving != nil }.keys)
+    }
 
     var hasReady: Bool { versions.values.contains { $0.serving != nil } }
 
@@ -97,7 +104,9 @@ struct ModelRecord: Sendable {
             return VersionChoice(
                 wanted: [], retired: Set(versions.filter { $0.value.serving != nil }.keys))
         }
-        return configuration.versionPolicy.choice(
+        let policy =
+            chosenVersions.map { .specific(Array($0)) } ?? configuration.versionPolicy
+        return policy.choice(
             among: versions.mapValues {
                 standing($0, now: now, quietNanoseconds: quietNanoseconds)
             })

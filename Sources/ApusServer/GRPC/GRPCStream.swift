@@ -1,6 +1,7 @@
 import ApusCore
 import ApusMetrics
 import ApusWire
+import Dispatch
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
@@ -29,6 +30,8 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     /// Data that arrived while the call took no more messages.
     private var held = CircularBuffer<ByteBuffer>()
     private var isTakingData = false
+    /// Whether a large message is being decompressed elsewhere.
+    private var isInflating = false
     private var isReadingStopped = false
     private var hasReceivedEnd = false
     /// Whether the call has been told of the end.
@@ -147,29 +150,71 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
         isTakingData = true
         defer { isTakingData = false }
         do {
-            while !held.isEmpty, call.takesMessages {
+            while !held.isEmpty, call.takesMessages, !isInflating {
                 if framer?.isInside == false { messageReceivedNanoseconds = loop.nowNanoseconds }
                 guard let message = try framer?.next(&held[held.startIndex]) else {
                     held.removeFirst()
                     continue
                 }
-                call.receive(message)
-                guard !isEnded else { return }
                 if held.first?.readableBytes == 0 { held.removeFirst() }
+                try deliver(message, to: call)
+                guard !isEnded else { return }
             }
             setReadingStopped(!held.isEmpty)
-            guard held.isEmpty, hasReceivedEnd, !hasToldEnd else { return }
+            guard held.isEmpty, hasReceivedEnd, !hasToldEnd, !isInflating else { return }
             hasToldEnd = true
             if framer?.isInside == true {
                 throw GRPCProblem.malformedFrame(reason: "the stream ends inside it")
             }
             call.receiveEnd()
         } catch {
-            cancellation.cancel()
-            if method?.endpoint.isInference == true {
-                server.recordRefusal(error)
-            }
-            finish(GRPCStatus(error))
+            refuse(error)
+        }
+    }
+
+    private func refuse(_ error: any Error) {
+        cancellation.cancel()
+        let error =
+            (error as? HTTPProblem).map {
+                GRPCProblem($0, byteCountMax: server.configuration.grpc.messageByteCountMax)
+            } ?? error
+        if method?.endpoint.isInference == true { server.recordRefusal(error) }
+        finish(GRPCStatus(error))
+    }
+
+    /// Hands a message to the call, decompressed; a large one is decompressed away from the event
+    /// loop, and comes before whatever follows.
+    private func deliver(_ message: MessageFramer.Message, to call: any GRPCCall) throws {
+        guard let coding = message.coding, let framer else {
+            call.receive(message.bytes)
+            return
+        }
+        let inflation = try framer.makeInflation(message, coding)
+        if let body = try inflation.advance(upTo: HTTPConnection.inlineByteCountMax) {
+            call.receive(body.bytes)
+            return
+        }
+        isInflating = true
+        let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
+        let eventLoop = loop.eventLoop
+        let server = server
+        server.beginWork()
+        loop.compressionQueue.async {
+            let result = Result { try inflation.advance(upTo: .max) }
+            eventLoop.execute { bound.value.takeInflated(result) }
+            server.endWork()
+        }
+    }
+
+    private func takeInflated(_ result: Result<RequestBody?, any Error>) {
+        isInflating = false
+        guard !isEnded, let call else { return }
+        do {
+            guard let body = try result.get() else { return }
+            call.receive(body.bytes)
+            takeData()
+        } catch {
+            refuse(error)
         }
     }
 

@@ -28,10 +28,17 @@ struct MessageFramer {
     /// Whether a message has begun and not ended.
     var isInside: Bool { !prefix.isEmpty }
 
+    /// A whole message.
+    struct Message {
+        let bytes: TensorBytes
+        /// Nil = it is as it was meant.
+        let coding: ContentCoding?
+    }
+
     /// Takes bytes from `data` up to the end of a message.
     ///
     /// - Returns: the message, or nil if all of `data` was taken before it was whole.
-    mutating func next(_ data: inout ByteBuffer) throws -> TensorBytes? {
+    mutating func next(_ data: inout ByteBuffer) throws -> Message? {
         if prefix.count < Self.prefixByteCount {
             let missing = Self.prefixByteCount - prefix.count
             prefix += data.readBytes(length: min(missing, data.readableBytes)) ?? []
@@ -48,7 +55,13 @@ struct MessageFramer {
         let message = body?.bytes ?? RequestBody.empty
         body = nil
         prefix.removeAll(keepingCapacity: true)
-        return isCompressed ? try inflated(message) : message
+        return Message(bytes: message, coding: isCompressed ? encoding : nil)
+    }
+
+    /// The decompression of a message.
+    func makeInflation(_ message: Message, _ coding: ContentCoding) throws -> BodyInflation {
+        try BodyInflation(
+            message.bytes, coding, headerByteCount: nil, byteCountMax: byteCountMax, budget: budget)
     }
 
     private mutating func beginMessage() throws(GRPCProblem) {
@@ -85,18 +98,11 @@ struct MessageFramer {
             declaredByteCount: expectedByteCount, headerByteCount: offset,
             byteCountMax: byteCountMax, budget: budget)
     }
-
-    private func inflated(_ message: TensorBytes) throws -> TensorBytes {
-        guard let encoding else { throw GRPCProblem.encodingMissing }
-        return try message.withUnsafeBytes { bytes in
-            try Inflater.inflated(bytes, encoding, byteCountMax: byteCountMax)
-        }
-    }
 }
 
 extension GRPCProblem {
     /// What a body of HTTP could not take.
-    fileprivate init(_ problem: HTTPProblem, byteCountMax: Int) {
+    init(_ problem: HTTPProblem, byteCountMax: Int) {
         switch problem {
         case .bodyMemoryExhausted: self = .messageMemoryExhausted
         default: self = .messageTooLarge(byteCountMax: byteCountMax)

@@ -13,6 +13,8 @@ struct Endpoint: Sendable {
         case eventually(@Sendable (UseCases, HTTPRequest) async throws -> HTTPResponse)
         /// By a model: see `InferExchange`.
         case inference
+        /// By a model, in the flat JSON of the generate extension.
+        case generation(isStreamed: Bool)
     }
 
     enum Ports: Sendable {
@@ -25,6 +27,8 @@ struct Endpoint: Sendable {
         case literal([UInt8])
         case model
         case version
+        /// A name for a version.
+        case alias
         case repository
         /// Of something that is no model: a region of shared memory.
         case name
@@ -45,11 +49,12 @@ struct Endpoint: Sendable {
         self.method = method
         self.answer = answer
         self.ports = ports
-        isCompressible = if case .inference = answer { true } else { compressed }
+        isCompressible = compressed || answer.isInference
         segments = path.split(separator: "/").map { part in
             switch part {
             case "{model}": .model
             case "{version}": .version
+            case "{alias}": .alias
             case "{repository}": .repository
             case "{name}": .name
             default: .literal(Array(part.utf8))
@@ -57,5 +62,14 @@ struct Endpoint: Sendable {
         }
     }
 
-    var isInference: Bool { if case .inference = answer { true } else { false } }
+    var isInference: Bool { answer.isInference }
+}
+
+extension Endpoint.Answer {
+    var isInference: Bool {
+        switch self {
+        case .inference, .generation: true
+        case .direct, .eventually: false
+        }
+    }
 }

@@ -68,6 +68,8 @@ struct HTTP1ResponseWriter {
             head.literal("Content-Type: application/octet-stream\r\nContent-Length: ")
         case .html:
             head.literal("Content-Type: text/html; charset=utf-8\r\nContent-Length: ")
+        case .eventStream:
+            head.literal("Content-Type: text/event-stream; charset=utf-8\r\nContent-Length: ")
         case .metrics:
             head.literal(
                 "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: ")

@@ -3,9 +3,19 @@ import ApusMetrics
 import ApusWire
 import NIOCore
 
+/// How an inference looks on the wire.
+enum InferenceForm: Sendable {
+    /// As in the Open Inference Protocol.
+    case tensors
+    /// Flat JSON, as in Triton's generate extension.
+    case object
+    /// The same, the answer as a server-sent event: a model gives one.
+    case event
+}
+
 extension HTTPConnection {
     /// Decodes a request, hands it to the model, and encodes the answer when it comes.
-    func startInference(_ exchange: Exchange) {
+    func startInference(_ exchange: Exchange, _ form: InferenceForm) {
         let arrivedNanoseconds = loop.nowNanoseconds
         let request = exchange.request
         // The tensors keep the body now, and free it when nobody needs it any more.
@@ -15,7 +25,13 @@ extension HTTPConnection {
         let targets: [Int: SharedMemoryRegions.Target]
         do {
             servable = try server.useCases.servable(request.model ?? "", version: request.version)
-            decoded = try decode(request, for: servable)
+            decoded =
+                form == .tensors
+                ? try decode(request, for: servable)
+                : try GenerateRequestDecoder.decode(
+                    request.body, signature: servable.signature,
+                    receivedNanoseconds: request.receivedNanoseconds,
+                    cancellation: request.cancellation)
             targets = try server.useCases.sharedMemoryTargets(of: decoded.format)
         } catch {
             server.recordRefusal(error)
@@ -32,7 +48,7 @@ extension HTTPConnection {
         }
         let answer = InferenceAnswer(
             connection: NIOLoopBound((self, exchange), eventLoop: loop.eventLoop),
-            servable: servable, format: decoded.format, targets: targets, trace: trace,
+            servable: servable, form: form, format: decoded.format, targets: targets, trace: trace,
             metrics: server.useCases.metrics(of: servable))
         server.run(
             decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds, on: loop.eventLoop,
@@ -67,6 +83,7 @@ private struct InferenceAnswer: Sendable {
     let connection: NIOLoopBound<(HTTPConnection, Exchange)>
     /// Holds the version until its answer is written.
     let servable: any Servable
+    let form: InferenceForm
     let format: ResponseFormat
     let targets: [Int: SharedMemoryRegions.Target]
     let trace: RequestTrace?
@@ -110,6 +127,20 @@ private struct InferenceAnswer: Sendable {
     }
 
     private func encoded(
+        _ response: InferenceResponse, _ headers: [(name: String, value: String)],
+        _ connection: HTTPConnection
+    ) throws -> HTTPResponse {
+        switch form {
+        case .tensors: return try encodedTensors(response, headers, connection)
+        case .object: return .json(try GenerateResponseEncoder.json(response))
+        case .event:
+            var answer = HTTPResponse.json(try GenerateResponseEncoder.event(response))
+            answer.contentType = .eventStream
+            return answer
+        }
+    }
+
+    private func encodedTensors(
         _ response: InferenceResponse, _ headers: [(name: String, value: String)],
         _ connection: HTTPConnection
     ) throws -> HTTPResponse {

@@ -108,7 +108,9 @@ extension HTTPConnection {
     /// Has a request that has arrived answered.
     private func answer(_ exchange: Exchange, _ route: Router.Match) {
         switch route.endpoint.answer {
-        case .inference: startInference(exchange)
+        case .inference: startInference(exchange, .tensors)
+        case .generation(let isStreamed):
+            startInference(exchange, isStreamed ? .event : .object)
         case .direct(let answer):
             do {
                 complete(exchange, try answer(server.useCases, exchange.request))

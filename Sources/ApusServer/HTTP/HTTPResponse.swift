@@ -9,6 +9,7 @@ struct HTTPResponse: Sendable {
         case octetStream
         case metrics
         case html
+        case eventStream
     }
 
     enum Body: Sendable {

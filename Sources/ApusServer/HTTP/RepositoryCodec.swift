@@ -23,6 +23,9 @@ enum RepositoryCodec {
         var options = ModelLoadOptions()
         options.configurationJSON = load.configurationJSON
         options.files = load.files
+        if let version = request.version {
+            options.version = try UseCases.number(version, request.model ?? "")
+        }
         try await useCases.load(request.model ?? "", options: options)
         return .empty
     }
@@ -31,7 +34,7 @@ enum RepositoryCodec {
         _ useCases: UseCases, _ request: HTTPRequest
     ) async throws -> HTTPResponse {
         try RepositoryRequest.unload(request.body)
-        try await useCases.unload(request.model ?? "")
+        try await useCases.unload(request.model ?? "", version: request.version)
         return .empty
     }
 

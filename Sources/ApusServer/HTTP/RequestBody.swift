@@ -5,6 +5,9 @@ import NIOCore
 /// The body of one request in memory of its own: each part that arrives is copied once, tensors
 /// are views of it, and the last one that lets go frees it.
 ///
+/// A body that does not say its length grows; once it is large it gets address space for all that
+/// is allowed, of which only the pages that are written cost memory, and is not moved again.
+///
 /// The memory is laid out so that the first binary tensor, which starts behind the JSON part, lies
 /// at a multiple of 64 bytes.
 ///
@@ -14,13 +17,18 @@ final class RequestBody: @unchecked Sendable {
     private static let alignment = 64
     /// The first step for bodies that do not say their length.
     private static let capacityMin = 4096
+    /// From this length on a growing body stays where it is.
+    private static let movedByteCountMax = 1 << 20
 
     private let budget: ByteBudget
     private let byteCountMax: Int
     /// Bytes left free at the start of the memory.
     private let padding: Int
     private var memory: UnsafeMutableRawPointer?
+    /// Bytes that may be written, counted in the budget.
     private var capacity = 0
+    /// The length of the address space; 0 = the memory is from the heap.
+    private var mappedByteCount = 0
     private(set) var count = 0
 
     /// - Parameters:
@@ -37,8 +45,16 @@ final class RequestBody: @unchecked Sendable {
     }
 
     deinit {
-        free(memory)
+        release()
         budget.giveBack(capacity)
+    }
+
+    private func release() {
+        if mappedByteCount > 0 {
+            munmap(memory, mappedByteCount)
+        } else {
+            free(memory)
+        }
     }
 
     func append(_ part: ByteBuffer) throws(HTTPProblem) {
@@ -80,22 +96,39 @@ final class RequestBody: @unchecked Sendable {
         return written.isFinished
     }
 
-    /// Moves to memory for `byteCount` bytes.
+    /// Makes room for `byteCount` bytes.
     private func reserve(_ byteCount: Int) throws(HTTPProblem) {
         let newCapacity = padding + byteCount
-        guard budget.take(newCapacity) else { throw .bodyMemoryExhausted }
-        var newMemory: UnsafeMutableRawPointer?
-        guard posix_memalign(&newMemory, Self.alignment, newCapacity) == 0, let newMemory else {
-            budget.giveBack(newCapacity)
+        guard budget.take(newCapacity - capacity) else { throw .bodyMemoryExhausted }
+        let isInPlace = mappedByteCount > 0
+        guard isInPlace || move(to: newCapacity) else {
+            budget.giveBack(newCapacity - capacity)
             throw .bodyMemoryExhausted
         }
-        if let memory {
-            _ = memcpy(newMemory + padding, memory + padding, count)
-            free(memory)
-        }
-        budget.giveBack(capacity)
-        memory = newMemory
         capacity = newCapacity
+    }
+
+    /// Moves what is there to larger memory.
+    ///
+    /// - Returns: false if the system has none.
+    private func move(to newCapacity: Int) -> Bool {
+        let isLarge = memory != nil && newCapacity > Self.movedByteCountMax
+        let space = isLarge ? padding + byteCountMax : 0
+        let mapped =
+            isLarge
+            ? mmap(
+                nil, space, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                0) : MAP_FAILED
+        var newMemory = mapped == MAP_FAILED ? nil : mapped
+        if newMemory == nil, posix_memalign(&newMemory, Self.alignment, newCapacity) != 0 {
+            return false
+        }
+        guard let newMemory else { return false }
+        if let memory { _ = memcpy(newMemory + padding, memory + padding, count) }
+        release()
+        memory = newMemory
+        mappedByteCount = mapped == MAP_FAILED ? 0 : space
+        return true
     }
 
     /// What has arrived; keeps the memory alive.

@@ -55,7 +55,7 @@ struct Router: Sendable {
             for (index, segment) in endpoint.segments.enumerated() {
                 switch segment {
                 case .model: model = try Self.decoded(bytes, segments[index])
-                case .version: version = try Self.decoded(bytes, segments[index])
+                case .version, .alias: version = try Self.decoded(bytes, segments[index])
                 case .name: name = try Self.decoded(bytes, segments[index])
                 case .literal, .repository: break
                 }
@@ -80,7 +80,7 @@ struct Router: Sendable {
                 else { return false }
             case .version:
                 for byte in bytes[range] where byte < 0x30 || byte > 0x39 { return false }
-            case .model, .repository, .name: break
+            case .model, .alias, .repository, .name: break
             }
         }
         return true

@@ -15,9 +15,18 @@ extension UseCases {
         try await catalogue.load(name, options: options)
     }
 
-    /// Stops serving a model.
-    func unload(_ name: String) async throws {
+    /// Stops serving a model, or one of its versions.
+    func unload(_ name: String, version: String? = nil) async throws {
         _ = try ModelName(name)
-        try await catalogue.unload(name)
+        try await catalogue.unload(name, version: try version.map { try Self.number($0, name) })
+    }
+
+    /// The version of a path, which has digits only.
+    static func number(_ text: String, _ name: String) throws(RepositoryError) -> ModelVersion {
+        do {
+            return try ModelVersion(text)
+        } catch {
+            throw .versionNotFound(name: name, version: text)
+        }
     }
 }

@@ -11,6 +11,7 @@ final class UseCases: Sendable {
     /// Shared memory that clients registered.
     let sharedMemory: SharedMemoryRegions
     let tracer: RequestTracer
+    let aliases = ModelAliases()
     let openAPI = OpenAPICache()
     /// Nil = the log cannot be changed over the network.
     let logControl: (any LogControl)?
@@ -38,9 +39,12 @@ final class UseCases: Sendable {
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
 
     /// The version that serves, its name checked.
+    ///
+    /// - Parameter version: its number or a name for it; nil = the newest.
     func servable(_ name: String, version: String?) throws -> any Servable {
         // A name that could leave the repository goes no further than here.
         _ = try ModelName(name)
-        return try catalogue.servable(name: name, version: version)
+        let number = try version.map { try versionNumber($0, of: name) }
+        return try catalogue.servable(name: name, version: number)
     }
 }

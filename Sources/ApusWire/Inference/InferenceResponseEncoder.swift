@@ -22,7 +22,7 @@ public struct InferenceResponseEncoder {
     }
 
     private let response: InferenceResponse
-    private enum Form {
+    enum Form {
         case json
         case binary
         /// Elsewhere: in shared memory.
@@ -64,7 +64,7 @@ public struct InferenceResponseEncoder {
         byteCountMax = bound
     }
 
-    private static func byteCountMax(
+    static func byteCountMax(
         of output: NamedTensor, form: Form
     ) throws(WireError) -> Int {
         let tensor = output.tensor

@@ -101,6 +101,11 @@ extension JSONScanner {
     private mutating func elementCountError(
         input: String, shape: Shape, expected: Int
     ) throws(WireError) -> WireError {
+        .elementCount(input: input, found: try elementCount(), expected: expected, shape: shape)
+    }
+
+    /// The number of elements of the array that comes next, nested or flat.
+    mutating func elementCount() throws(WireError) -> Int {
         var levels: [Bool] = []
         var found = 0
         repeat {
@@ -115,7 +120,7 @@ extension JSONScanner {
                 levels.removeLast()
             }
         } while !levels.isEmpty
-        return .elementCount(input: input, found: found, expected: expected, shape: shape)
+        return found
     }
 
     /// The start of an offending token, for messages.

@@ -64,6 +64,26 @@ enum OpenAPIRoutes {
                 "post", "/v2/repository/models/{model_name}/unload", "Stop serving a model",
                 request: object),
             .init(
+                "post", "/v2/repository/models/{model_name}/versions/{version}/load",
+                "Serve a version beside those that serve", request: object),
+            .init(
+                "post", "/v2/repository/models/{model_name}/versions/{version}/unload",
+                "Stop serving a version", request: object),
+            .init(
+                "get", "/v2/models/{model_name}/aliases", "Names of versions", response: object),
+            .init(
+                "post", "/v2/models/{model_name}/aliases/{alias}", "Name a version",
+                request: schema("Alias"), response: object),
+            .init(
+                "get", "/v2/models/{model_name}/aliases/{alias}", "Inputs and outputs",
+                response: schema("Model")),
+            .init(
+                "get", "/v2/models/{model_name}/aliases/{alias}/ready",
+                "Whether the version answers", response: object, statuses: [200, 404, 503]),
+            .init(
+                "post", "/v2/models/{model_name}/aliases/{alias}/infer", "Predict",
+                request: object, response: object),
+            .init(
                 "get", "/metrics", "Metrics for Prometheus", response: #"{"type":"string"}"#,
                 contentType: "text/plain"),
             .init("get", "/v2/logging", "Settings of the log", response: object),
@@ -94,6 +114,13 @@ enum OpenAPIRoutes {
             .init("get", path + "/config", "Configuration", response: object),
             .init("get", path + "/stats", "Counters", response: object),
             .init("post", path + "/infer", "Predict", request: object, response: object),
+            .init(
+                "post", path + "/generate", "Predict, with inputs as members of one object",
+                request: object, response: object),
+            .init(
+                "post", path + "/generate_stream", "The same, the answer as server-sent event",
+                request: object, response: #"{"type":"string"}"#,
+                contentType: "text/event-stream"),
         ]
     }
 
@@ -134,6 +161,11 @@ enum OpenAPIRoutes {
                 + #""versions":{"type":"array","items":{"type":"string"}},"#
                 + ##""inputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},"##
                 + ##""outputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}}}}"##
+        ),
+        (
+            "Alias",
+            #"{"type":"object","required":["version"],"properties":"#
+                + #"{"version":{"type":["string","integer","null"]}}}"#
         ),
         (
             "LogSettings",

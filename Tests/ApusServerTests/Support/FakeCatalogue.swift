@@ -6,8 +6,10 @@ import ApusTestSupport
 final class FakeCatalogue: ModelCatalogue {
     /// A call that reached the repository.
     enum Call: Equatable {
-        case load(name: String, configurationJSON: String?, files: [String: [UInt8]])
-        case unload(name: String)
+        case load(
+            name: String, configurationJSON: String?, files: [String: [UInt8]],
+            version: ModelVersion? = nil)
+        case unload(name: String, version: ModelVersion? = nil)
     }
 
     private struct State {
@@ -111,16 +113,16 @@ final class FakeCatalogue: ModelCatalogue {
             state.calls.append(
                 .load(
                     name: name, configurationJSON: options.configurationJSON,
-                    files: options.files))
+                    files: options.files, version: options.version))
             return state.failure
         }
         if let failure { throw failure }
         guard name != "unknown" else { throw .modelNotFound(name: name) }
     }
 
-    func unload(_ name: String) async throws(RepositoryError) {
+    func unload(_ name: String, version: ModelVersion?) async throws(RepositoryError) {
         let failure = state.withLock { state in
-            state.calls.append(.unload(name: name))
+            state.calls.append(.unload(name: name, version: version))
             return state.failure
         }
         if let failure { throw failure }
