@@ -99,11 +99,11 @@ final class PlanAssembler {
     }
 
     func packed(
-        name: String, layout: String, byteCount: Int,
+        _ source: TensorBytes, name: String, layout: String, byteCount: Int,
         pack: (UnsafeMutableRawBufferPointer) throws -> Void
     ) throws(EngineError) -> BufferSlot {
         let bytes = try services.packed.bytes(
-            name: name, layout: layout, byteCount: byteCount, pack: pack)
+            of: source, name: name, layout: layout, byteCount: byteCount, pack: pack)
         slots.append(.constant(bytes))
         return BufferSlot(index: slots.count - 1)
     }
@@ -279,7 +279,7 @@ final class PlanAssembler {
             return try bytes.withUnsafeBytes { try TensorBytes(copying: $0) }
         }
         return try services.packed.bytes(
-            name: operand.name, layout: "aligned", byteCount: bytes.count
+            of: bytes, name: operand.name, layout: "aligned", byteCount: bytes.count
         ) { target in bytes.withUnsafeBytes { target.copyMemory(from: $0) } }
     }
 

@@ -95,7 +95,7 @@ public struct StepBuilder {
         else { return nil }
         packedInputs.insert(index)
         return try assembler.packed(
-            name: operand.name, layout: "\(kernels.name):\(layout)", byteCount: byteCount
+            bytes, name: operand.name, layout: "\(kernels.name):\(layout)", byteCount: byteCount
         ) { target in
             try bytes.withUnsafeBytes { try pack($0, target) }
             bytes.releasePages()
