@@ -18,6 +18,9 @@ enum PassList {
         FuseChannelArithmetic(),
         FuseResidual(),
         FuseActivation(),
+        FuseProductBias(),
+        FuseProductResidual(),
+        FuseProductActivation(),
         EliminateDeadNodes(),
     ]
 }

@@ -3,6 +3,8 @@
 
 #include "depthwise.h"
 #include "gemm.h"
+#include "gemm_bytes.h"
+#include "gemm_double.h"
 #include "integer.h"
 #include "rows.h"
 #include "trees.h"
@@ -19,6 +21,14 @@
         .gemm_f32 = gemm_f32,                                    \
         .gemm_indirect_f32 = gemm_indirect_f32,                  \
         .gemm_panel_columns = APUS_LANES * APUS_PANEL_VECTORS,   \
+        .gemm_packed_count_f64 = gemm_packed_count_f64,          \
+        .gemm_pack_b_f64 = gemm_pack_b_f64,                      \
+        .gemm_f64 = gemm_f64,                                    \
+        .gemm_double_panel_columns = APUS_LANES / 2 * APUS_PANEL_VECTORS,\
+        .gemm_packed_count_bytes = gemm_packed_count_bytes,      \
+        .gemm_pack_b_bytes = gemm_pack_b_bytes,                  \
+        .widen_bytes = widen_bytes,                              \
+        .gemm_bytes = gemm_bytes,                                \
         .max_f32 = max_f32,                                      \
         .exp_sum_f32 = exp_sum_f32,                              \
         .scale_f32 = scale_f32,                                  \

@@ -190,6 +190,31 @@ typedef struct {
     /// Columns of one packed panel.
     size_t gemm_panel_columns;
 
+    /// The same three in double precision, without an epilogue. A panel has
+    /// `gemm_double_panel_columns` columns.
+    size_t (*gemm_packed_count_f64)(size_t k, size_t n);
+    void (*gemm_pack_b_f64)(const void *b, int64_t row_stride, int64_t column_stride, size_t k,
+                            size_t n, double *packed);
+    void (*gemm_f64)(size_t m, size_t n, size_t k, const double *a, int64_t a_row_stride,
+                     const double *packed_b, double *c, int64_t c_row_stride, size_t n0,
+                     size_t n1);
+    size_t gemm_double_panel_columns;
+
+    /// 16-bit numbers that `gemm_pack_b_bytes` writes for a K x N matrix.
+    size_t (*gemm_packed_count_bytes)(size_t k, size_t n);
+    /// Packs a matrix of bytes, less the zero point of each column, `zeros[column * zero_step]`
+    /// (none if null), into panels of `gemm_panel_columns` columns.
+    void (*gemm_pack_b_bytes)(const void *b, bool is_signed, int64_t row_stride,
+                            int64_t column_stride, size_t k, size_t n, const int32_t *zeros,
+                            int zero_step, int16_t *packed);
+    /// `y[i] = x[i] - zero`, x bytes.
+    void (*widen_bytes)(const void *x, bool is_signed, int32_t zero, int16_t *y, size_t n);
+    /// `C[M x N] = A[M x K] * B`, as `gemm_f32` but exact, modulo 2^32. Elements of A and B are in
+    /// -255...255. Rows of A have a zero behind them if K is odd.
+    void (*gemm_bytes)(size_t m, size_t n, size_t k, const int16_t *a, int64_t a_row_stride,
+                     const int16_t *packed_b, int32_t *c, int64_t c_row_stride, size_t n0,
+                     size_t n1);
+
     /// Largest element (NaN if any is NaN), n >= 1.
     float (*max_f32)(const float *x, size_t n);
     /// `y[i] = exp(x[i] - shift)`; returns the sum of the results. `x` and `y` may be the same.

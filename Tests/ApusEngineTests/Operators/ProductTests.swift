@@ -171,6 +171,38 @@ struct ProductTests {
         }
     }
 
+    /// OpenBLAS sums in its own order, but in the same one for every row.
+    @Test func openBLASAgreesAndDoesNotDependOnTheRows() throws {
+        var options = EngineOptions()
+        options.denseProvider = .blas
+        for seed in 0..<20 {
+            let example = Example(seed: seed)
+            let result = try run(
+                "MatMul", [try example.a.tensor(), try example.b.tensor()], constants: [1],
+                options: options, threadCount: 2)[0]
+            #expect(result.floats == example.expected())
+        }
+        var random = SeededRandom(seed: 1)
+        func floats(_ shape: Shape) throws -> Tensor {
+            try .floats(
+                shape,
+                (0..<shape.elementCount).map { _ in Float.random(in: -1...1, using: &random) })
+        }
+        let (a, b, c) = (try floats([33, 70]), try floats([90, 70]), try floats([90]))
+        func bits(_ rows: Int, _ threads: Int) throws -> [UInt32] {
+            try run(
+                "Gemm", [try a.rows(0..<rows), b, c], ["transB": .int(1)], constants: [1],
+                options: options, threadCount: threads)[0].floats.map(\.bitPattern)
+        }
+        let whole = try bits(33, 1)
+        for rows in [1, 2, 7, 16, 33] {
+            for threads in [1, 2] {
+                let part = try bits(rows, threads)
+                #expect(part[...] == whole.prefix(part.count))
+            }
+        }
+    }
+
     @Test func emptyMatricesGiveNothingOrZeros() throws {
         let none = try Tensor.floats([0, 3], [])
         let three = try Tensor.floats([3, 2], [Float](repeating: 1, count: 6))

@@ -214,6 +214,7 @@ extension FusedActivation {
         "Sigmoid": APUS_UNARY_SIGMOID, "LeakyRelu": APUS_UNARY_LEAKY_RELU,
         "Silu": APUS_UNARY_SILU, "Tanh": APUS_UNARY_TANH,
         "HardSigmoid": APUS_UNARY_HARD_SIGMOID, "Elu": APUS_UNARY_ELU,
+        "Gelu": APUS_UNARY_GELU_ERF, "GeluTanh": APUS_UNARY_GELU_TANH,
     ]
 
     /// Applies it to values in place.

@@ -1,22 +1,57 @@
 internal import ApusCore
 
-/// The matrix product of numpy.matmul.
+/// The matrix product of numpy.matmul: ONNX MatMul, and the engine's own `apus.MatMul`, which adds a
+/// bias and a residual and applies an activation.
 ///
 /// - Shapes: `[…, M, K] · […, K, N]`, the leading dimensions broadcast; a vector is one row on the
-///   left and one column on the right.
-/// - Types: floats (half precision sums in `float`) and integers of 32 and 64 bits, which wrap.
+///   left and one column on the right. In `apus.MatMul` B is `[N, K]` with `transB`, the bias is
+///   `[N]`, and the residual broadcasts together with the product.
+/// - Types: floats (half precision sums in `float`) and integers, which wrap.
 /// - Source: ONNX MatMul, opset 13.
 struct MatMul: StepOperator {
-    init(_ node: NodeReader) throws(EngineError) {}
+    private let isRightTransposed: Bool
+    private let activation: FusedActivation
+
+    init(_ node: NodeReader) throws(EngineError) {
+        let isOwn = node.node.domain == "apus"
+        isRightTransposed = isOwn ? try node.flag("transB") : false
+        activation = isOwn ? try FusedActivation(node) : .none
+    }
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
-        let shape = try ProductShape(matMul: try inputs.shape(0), try inputs.shape(1), inputs)
-        return [PlannedTensor(try inputs.commonType(0..<2), shape.output)]
+        let shape = try shape(inputs)
+        let type = try inputs.commonType(0..<2)
+        for index in 2..<4 where inputs.has(index) {
+            let other = try inputs.dataType(index)
+            guard other == type else {
+                throw inputs.fail("input \(index) has type \(other), expected \(type)")
+            }
+        }
+        if inputs.has(2), try inputs.shape(2) != [shape.columns] {
+            throw inputs.fail(
+                "the bias has shape \(try inputs.shape(2)), expected [\(shape.columns)]")
+        }
+        guard inputs.has(3) else { return [PlannedTensor(type, shape.output)] }
+        return [PlannedTensor(type, try inputs.broadcast(shape.output, try inputs.shape(3)))]
     }
 
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
-        let inputs = builder.inputs
-        let shape = try ProductShape(matMul: try inputs.shape(0), try inputs.shape(1), inputs)
-        try Product(shape: shape).plan(&builder)
+        var product = Product(shape: try shape(builder.inputs))
+        product.isRightTransposed = isRightTransposed
+        product.addend = builder.inputs.has(2) ? 2 : nil
+        product.residual = builder.inputs.has(3) ? 3 : nil
+        product.activation = activation
+        try product.plan(&builder)
+    }
+
+    private func shape(_ inputs: PlanInputs) throws(EngineError) -> ProductShape {
+        var right = try inputs.shape(1)
+        if isRightTransposed {
+            guard right.count == 2 else {
+                throw inputs.fail("B of shape \(right) cannot be transposed as a matrix")
+            }
+            right.swapAt(0, 1)
+        }
+        return try ProductShape(matMul: try inputs.shape(0), right, inputs)
     }
 }

@@ -54,6 +54,14 @@ struct ProductShape: Sendable {
         (leftCount, rightCount) = (1, 1)
     }
 
+    /// `stack` products of `[rows, depth]` and `[depth, columns]`, of the same number of matrices.
+    init(stack: Int, rows: Int, columns: Int, depth: Int) {
+        (self.rows, self.columns, self.depth) = (rows, columns, depth)
+        output = [stack, rows, columns]
+        batch = StridedLayout(lengths: [stack], strides: [SIMD4(1, 1, 0, 0)])
+        (leftCount, rightCount) = (stack, stack)
+    }
+
     /// Rough number of multiplications.
     var operationCount: Int {
         let (product, overflow) = (batch.count * rows * columns).multipliedReportingOverflow(

@@ -1,8 +1,7 @@
 internal import ApusCore
 
-/// A product in the elements' own type: `double` and integers, which wrap. The sum of an element runs
-/// over k in index order.
-struct ElementProduct: NumberVisitor {
+/// A product of integers, which wrap.
+struct IntegerProduct: IntegerVisitor {
     let product: Product
     /// Row and column strides of the addend.
     let addend: (Int, Int)
@@ -13,12 +12,12 @@ struct ElementProduct: NumberVisitor {
     var unitCount: Int { product.shape.batch.count * product.shape.rows * blocks }
     private var blocks: Int { (product.shape.columns + Self.block - 1) / Self.block }
 
-    func visit<Element: Number>(_ type: Element.Type) -> StepBody {
+    func visit<Element: IntegerNumber>(_ type: Element.Type) -> StepBody {
         let (shape, blocks) = (product.shape, blocks)
         let (rows, columns, depth) = (shape.rows, shape.columns, shape.depth)
         let (rowStep, columnStep) = product.isLeftTransposed ? (1, rows) : (depth, 1)
         let isTransposed = product.isRightTransposed
-        let end = ProductEnd<Element>(product, addend)
+        let end = IntegerEnd<Element>(product, addend)
         return { frame, range in
             let y = frame.output(0, as: Element.self)
             for unit in range {
@@ -29,7 +28,7 @@ struct ElementProduct: NumberVisitor {
                 let count = min(Self.block, columns - first)
                 let a = frame.input(0, as: Element.self) + offsets[0] * rows * depth + row * rowStep
                 let b = frame.input(1, as: Element.self) + offsets[1] * depth * columns
-                withUnsafeTemporaryAllocation(of: Element.Value.self, capacity: count) { sums in
+                withUnsafeTemporaryAllocation(of: Element.self, capacity: count) { sums in
                     guard let sums = sums.baseAddress else { return }
                     if isTransposed {
                         Self.multiplyTransposed(
@@ -45,35 +44,35 @@ struct ElementProduct: NumberVisitor {
 
     /// B's rows are `stride` elements long.
     @inline(__always)
-    private static func multiply<Element: Number>(
+    private static func multiply<Element: IntegerNumber>(
         _ a: UnsafePointer<Element>, _ aStep: Int, _ b: UnsafePointer<Element>, _ stride: Int,
-        _ depth: Int, _ sums: UnsafeMutablePointer<Element.Value>, _ count: Int
+        _ depth: Int, _ sums: UnsafeMutablePointer<Element>, _ count: Int
     ) {
         sums.initialize(repeating: .zero, count: count)
         for k in 0..<depth {
-            let x = a[k &* aStep].value
+            let x = a[k &* aStep]
             let row = b + k &* stride
-            for j in 0..<count { sums[j] = .sum(sums[j], .product(x, row[j].value)) }
+            for j in 0..<count { sums[j] = .sum(sums[j], .product(x, row[j])) }
         }
     }
 
     /// B's columns are `depth` elements long.
     @inline(__always)
-    private static func multiplyTransposed<Element: Number>(
+    private static func multiplyTransposed<Element: IntegerNumber>(
         _ a: UnsafePointer<Element>, _ aStep: Int, _ b: UnsafePointer<Element>, _ depth: Int,
-        _ sums: UnsafeMutablePointer<Element.Value>, _ count: Int
+        _ sums: UnsafeMutablePointer<Element>, _ count: Int
     ) {
         for j in 0..<count {
             let column = b + j &* depth
-            var sum = Element.Value.zero
-            for k in 0..<depth { sum = .sum(sum, .product(a[k &* aStep].value, column[k].value)) }
+            var sum = Element.zero
+            for k in 0..<depth { sum = .sum(sum, .product(a[k &* aStep], column[k])) }
             (sums + j).initialize(to: sum)
         }
     }
 }
 
 /// What follows the sums of a product: `alpha * sum + beta * addend`.
-private struct ProductEnd<Element: Number>: Sendable {
+private struct IntegerEnd<Element: IntegerNumber>: Sendable {
     private let alpha: Double
     private let beta: Double
     private let addend: Int?
@@ -88,7 +87,7 @@ private struct ProductEnd<Element: Number>: Sendable {
 
     @inline(__always)
     func store(
-        _ frame: StepFrame, _ sums: UnsafeMutablePointer<Element.Value>,
+        _ frame: StepFrame, _ sums: UnsafeMutablePointer<Element>,
         _ y: UnsafeMutablePointer<Element>, _ row: Int, _ column: Int, _ count: Int
     ) {
         if alpha != 1 {
@@ -97,16 +96,16 @@ private struct ProductEnd<Element: Number>: Sendable {
         if let addend {
             let c = frame.input(addend, as: Element.self) + row * rowStride + column * columnStride
             for j in 0..<count {
-                let value = c[j &* columnStride].value
+                let value = c[j &* columnStride]
                 sums[j] = .sum(sums[j], beta == 1 ? value : Self.scaled(value, beta))
             }
         }
-        for j in 0..<count { y[j] = Element(storing: sums[j]) }
+        for j in 0..<count { y[j] = sums[j] }
     }
 
-    /// Integers are scaled in `double` and truncated, as ONNX's factors are floats.
+    /// In `double`, truncated: ONNX's factors are floats.
     @inline(__always)
-    private static func scaled(_ value: Element.Value, _ factor: Double) -> Element.Value {
-        Element.Value(fromDouble: value.asDouble * factor)
+    private static func scaled(_ value: Element, _ factor: Double) -> Element {
+        Element(fromDouble: value.asDouble * factor)
     }
 }
