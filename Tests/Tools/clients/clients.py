@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 TRITON = ["tritonclient[http,grpc]==2.73.0", "numpy==2.4.6", "ml_dtypes==0.5.4"]
 
+TENSORFLOW = ["grpcio==1.85.3", "grpcio-tools==1.85.1"]
+
 
 @dataclass(frozen=True)
 class Client:
@@ -59,5 +61,51 @@ CLIENTS = [
         package="tritonclient",
         options=SHARING,
         may_be_absent=True,
+    ),
+    Client(
+        name="kserve",
+        script="kserve_client.py",
+        environment="kserve",
+        requirements=["kserve==0.21.0"],
+        package="kserve",
+    ),
+    Client(
+        name="mlflow",
+        script="mlflow_client.py",
+        environment="mlflow",
+        requirements=["mlflow-skinny==3.17.2", "numpy==2.4.6", "pandas==3.1.1"],
+        package="mlflow-skinny",
+        options=["--default-model", "iris"],
+    ),
+    Client(
+        name="sagemaker-runtime",
+        script="sagemaker_client.py",
+        environment="sagemaker",
+        requirements=["boto3==1.44.8", "numpy==2.4.6"],
+        package="boto3",
+    ),
+    Client(
+        name="vertex ai",
+        script="vertex_client.py",
+        environment="vertex",
+        requirements=["google-cloud-aiplatform==2.7.0", "numpy==2.4.6"],
+        package="google-cloud-aiplatform",
+        options=["--default-model", "iris"],
+    ),
+    Client(
+        name="tensorflow serving",
+        script="tensorflow_serving.py",
+        environment="tensorflow",
+        requirements=TENSORFLOW,
+        package="grpcio",
+        options=["--dialects", "tensorflow", "--dialects", "kserve"],
+    ),
+    Client(
+        name="torchserve (curl)",
+        script="torchserve.py",
+        environment="tensorflow",
+        requirements=TENSORFLOW,
+        package="grpcio",
+        options=["--dialects", "torchserve"],
     ),
 ]

@@ -14,6 +14,8 @@ SERVICES = {
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
+    "tensorflow.serving.ModelService",
+    "tensorflow.serving.PredictionService",
 }
 
 
