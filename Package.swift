@@ -46,7 +46,8 @@ let package = Package(
             exclude: [
                 "Protobuf/generate", "Protobuf/grpc_service.proto", "Protobuf/health.proto",
                 "Protobuf/model_config.proto", "Protobuf/reflection.proto",
-                "Protobuf/reflection_v1alpha.proto",
+                "Protobuf/reflection_v1alpha.proto", "Protobuf/tensorflow.proto",
+                "Protobuf/tensorflow_serving.proto",
             ],
             swiftSettings: strict),
         .target(

@@ -44,16 +44,26 @@ struct CommandLineLayer {
             configPath = attached ?? nextValue(of: flag)
         } else if let key = Settings.keys.first(where: { $0.flag == flag }) {
             read(key, flag: flag, attached: attached)
-        } else if let option = TritonOptions.all.first(where: { $0.flag == flag }) {
+        } else if let option = Self.aliases.first(where: { $0.flag == flag }) {
             read(option, attached: attached)
+        } else if let key = Settings.keys.first(where: { $0.flag == Self.hyphenated(flag) }) {
+            read(key, flag: flag, attached: attached)
         } else if let key = negatedKey(flag), attached == nil {
             assign(key, ["false"], flag: flag)
         } else {
             let known = Settings.keys.map(\.flag) + ["--config", "--print-config", "--help"]
-            let hint = NearestName.hint(for: flag, among: known + TritonOptions.all.map(\.flag))
+            let hint = NearestName.hint(for: flag, among: known + Self.aliases.map(\.flag))
             problems.append(
                 ConfigurationProblem(location: flag, message: "unknown option\(hint)"))
         }
+    }
+
+    /// Other servers' names.
+    private static let aliases = TritonOptions.all + OtherServerOptions.all
+
+    /// TensorFlow Serving and KServe write their options with underscores.
+    private static func hyphenated(_ flag: String) -> String {
+        flag.split(separator: "_", omittingEmptySubsequences: false).joined(separator: "-")
     }
 
     private mutating func read(_ key: ConfigurationKey, flag: String, attached: String?) {

@@ -15,7 +15,8 @@ public enum ValueOrigin: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// The checked configuration: flags over environment over file over defaults.
+/// The checked configuration: flags over environment over what a platform's variables say over file
+/// over defaults.
 public struct Configuration: Sendable, Hashable {
     public let settings: Settings
     /// Origins by key path (`server.http_port`); keys that are absent have their default.
@@ -67,9 +68,11 @@ public struct Configuration: Sendable, Hashable {
         let commandLine = CommandLineLayer.read(sources.arguments, problems: &layers.problems)
         let file = layers.readFile(sources, named: commandLine.configPath)
         layers.apply(file.assignments)
+        layers.apply(PlatformVariables.read(sources.environment, warnings: &layers.warnings))
         layers.apply(EnvironmentLayer.read(sources.environment, warnings: &layers.warnings))
         layers.apply(commandLine.assignments)
         layers.warnings += commandLine.warnings
+        layers.chooseModels()
         layers.checkContradictions()
         guard layers.problems.isEmpty else { throw ConfigurationError(layers.problems) }
         return Configuration(
@@ -126,6 +129,15 @@ private struct LayeredSettings {
                 ConfigurationProblem(location: named, message: "no such configuration file"))
         }
         return (nil, [])
+    }
+
+    /// Models that are named one by one take the place of the default repository.
+    mutating func chooseModels() {
+        let section = settings.repository
+        let isNamed = !section.modelPath.isEmpty || !section.modelConfigFile.isEmpty
+        if isNamed, origins["repository.model_repository"] == nil {
+            settings.repository.modelRepository = []
+        }
     }
 
     mutating func checkContradictions() {

@@ -13,6 +13,11 @@ public enum ModelControlMode: String, Sendable, Hashable, CaseIterable {
 /// Where models come from and how they are loaded.
 public struct RepositorySection: Sendable, Hashable {
     public var modelRepository = ["models"]
+    /// One model from a directory of its own; empty = none.
+    public var modelName = ""
+    public var modelPath = ""
+    /// A file in TensorFlow Serving's form that names models and their directories; empty = none.
+    public var modelConfigFile = ""
     public var modelControlMode = ModelControlMode.watch
     /// Models to load at start in explicit mode; `*` = all.
     public var loadModel: [String] = []
@@ -32,6 +37,18 @@ public struct RepositorySection: Sendable, Hashable {
             list: "repository", "model_repository", \.repository.modelRepository, .text("<path>"),
             "Directories with models: <path>/<model>/<version>/model.onnx or <path>/<model>.onnx."
         ),
+        .init(
+            "repository", "model_name", \.repository.modelName, .text("<model>"),
+            "Name of the model in model_path; empty = the directory's name."),
+        .init(
+            "repository", "model_path", \.repository.modelPath, .text("<path>"),
+            "A directory with one model: its versions, or its files. Takes the place of "
+                + "model_repository, unless that is given as well."),
+        .init(
+            "repository", "model_config_file", \.repository.modelConfigFile, .text("<path>"),
+            "A file in TensorFlow Serving's form (model_config_list) that names models, their "
+                + "directories, versions and labels. Takes the place of model_repository, unless "
+                + "that is given as well."),
         .init(
             "repository", "model_control_mode", \.repository.modelControlMode, .choice,
             "watch: load everything and follow changes as they settle. poll: the same by rescans "

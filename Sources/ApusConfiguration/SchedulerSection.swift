@@ -9,6 +9,9 @@ public struct SchedulerSection: Sendable, Hashable {
     /// Batch size of a batchable model whose configuration names none; 0 = no batching.
     public var defaultMaxBatchSize = 32
 
+    /// A file in TensorFlow Serving's form with batching limits; empty = none.
+    public var batchingParametersFile = ""
+
     static let keys: [ConfigurationKey] = [
         .init(
             "scheduler", "cores", \.scheduler.cores,
@@ -25,5 +28,11 @@ public struct SchedulerSection: Sendable, Hashable {
             "scheduler", "default_max_batch_size", \.scheduler.defaultMaxBatchSize,
             .integer(0...65_536, meaningOfZero: "no batching"),
             "Batch size of a batchable model whose configuration names none."),
+        .init(
+            "scheduler", "batching_parameters_file", \.scheduler.batchingParametersFile,
+            .text("<path>"),
+            "A file in TensorFlow Serving's form with max_batch_size, batch_timeout_micros, "
+                + "allowed_batch_sizes and max_enqueued_batches for models that configure no "
+                + "batching."),
     ]
 }

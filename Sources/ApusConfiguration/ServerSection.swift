@@ -44,6 +44,16 @@ public struct ServerSection: Sendable, Hashable {
     public var strictReadiness = true
     /// Whether clients on this machine may register shared memory.
     public var allowSharedMemory = false
+    /// Other servers whose clients are understood; earlier ones win.
+    public var dialects = DialectName.allCases.filter { $0 != .none }
+    /// What requests without a model's name mean; empty = the only one that serves.
+    public var defaultModel = ""
+    /// Form of SageMaker answers to requests that name none; empty = that of the request.
+    public var defaultAccept = ""
+    /// Empty = none.
+    public var vertexHealthRoute = ""
+    /// Empty = none.
+    public var vertexPredictRoute = ""
     /// Longest time for requests in flight at shutdown.
     public var exitTimeout = Duration.seconds(30)
 
@@ -76,7 +86,7 @@ public struct ServerSection: Sendable, Hashable {
         return found
     }
 
-    static let keys: [ConfigurationKey] = listeningKeys + grpcKeys + limitKeys
+    static let keys: [ConfigurationKey] = listeningKeys + grpcKeys + limitKeys + dialectKeys
 
     private static let listeningKeys: [ConfigurationKey] = [
         .init(

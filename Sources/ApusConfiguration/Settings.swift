@@ -25,6 +25,7 @@ public struct Settings: Sendable, Hashable {
     func contradictions() -> [(key: String, message: String)] {
         var found: [(key: String, message: String)] = []
         found += server.portContradictions()
+        found += server.dialectContradictions()
         if logging.traceLevel != .off, logging.traceFile.isEmpty {
             found.append(("logging.trace_level", "needs a file: set logging.trace_file"))
         }
@@ -36,7 +37,12 @@ public struct Settings: Sendable, Hashable {
                         + repository.modelControlMode.rawValue
                 ))
         }
-        if repository.modelRepository.isEmpty {
+        let isNamed = !repository.modelPath.isEmpty || !repository.modelConfigFile.isEmpty
+        if !repository.modelName.isEmpty, repository.modelPath.isEmpty {
+            found.append(
+                ("repository.model_name", "needs its directory: set repository.model_path"))
+        }
+        if repository.modelRepository.isEmpty, !isNamed {
             found.append(("repository.model_repository", "is empty; name at least one directory"))
         }
         return found

@@ -71,6 +71,8 @@ public struct ModelConfiguration: Sendable, Hashable {
     public var instanceCount = 0
     /// Extra metric labels.
     public var metricTags: [String: String] = [:]
+    /// Prefix of parameters that give versions names: `alias.stable` with the value `3`.
+    public static let aliasPrefix = "alias."
     /// Free-form parameters, handed through to `/config`.
     public var parameters: [String: String] = [:]
 

@@ -34,6 +34,8 @@ public protocol ModelLoader: Sendable {
     func configuration(text: String, name: ModelName) throws -> ModelConfiguration
     /// Parses `model.yaml`.
     func configuration(yaml: String, name: ModelName) throws -> ModelConfiguration
+    /// Parses MLflow's `MLmodel`.
+    func configuration(mlflow: String, name: ModelName) throws -> ModelConfiguration
     /// Parses a ModelConfig in JSON, from a load call.
     func configuration(json: String, name: ModelName) throws -> ModelConfiguration
 
@@ -42,4 +44,11 @@ public protocol ModelLoader: Sendable {
     ///
     /// - Throws: an error whose message names what is wrong with the bundle.
     func load(_ bundle: ModelBundle, progress: @Sendable (LoadStage) -> Void) throws -> any Servable
+}
+
+extension ModelLoader {
+    public func configuration(mlflow: String, name: ModelName) throws -> ModelConfiguration {
+        throw RepositoryError.invalidBundle(
+            path: name.text, reason: "models saved by MLflow are not read here")
+    }
 }

@@ -27,6 +27,8 @@ public actor ModelRepository: ModelCatalogue {
     var rows: [String: ServingTable.Model] = [:]
     /// The repositories, links resolved; set at start.
     var roots: [String] = []
+    /// Models in directories of their own, by the index of theirs in `roots`.
+    var namedModels: [Int: NamedModel] = [:]
     var scanner: RepositoryScanner?
     var watcher: DirectoryWatcher?
     /// Renames that the next look at the disk takes into account.
@@ -85,11 +87,11 @@ public actor ModelRepository: ModelCatalogue {
             if phase == .stopping { throw .stopping }
             return
         }
-        roots = try Self.resolved(settings.paths)
+        try resolveRoots()
         phase = .starting
         let now = MonotonicClock.nowNanoseconds()
         startDeadline = now &+ settings.quietPeriod.nanoseconds &+ 1_000_000_000
-        scanner = RepositoryScanner(roots: roots, loader: loader)
+        scanner = RepositoryScanner(roots: roots, named: namedModels, loader: loader)
         expectStartupModels()
         listen()
         if settings.controlMode == .watch { await watch() }
@@ -153,6 +155,21 @@ public actor ModelRepository: ModelCatalogue {
         models.values.contains { $0.versions.values.contains { $0.drainingCount > 0 } }
     }
 
+    private func resolveRoots() throws(RepositoryError) {
+        roots = try Self.resolved(settings.paths)
+        // A directory that MLflow saved a model to is that model.
+        for (index, root) in roots.enumerated()
+        where DiskReader.realPath("\(root)/\(BundleContent.mlflowFile)") != nil {
+            let name = root.split(separator: "/").last.flatMap { try? ModelName(String($0)) }
+            if let name { namedModels[index] = NamedModel(name: name, path: root) }
+        }
+        for model in settings.namedModels {
+            guard let root = try Self.resolved([model.path]).first else { continue }
+            namedModels[roots.count] = model
+            roots.append(root)
+        }
+    }
+
     private static func resolved(_ paths: [String]) throws(RepositoryError) -> [String] {
         var roots: [String] = []
         for path in paths {
@@ -203,7 +220,9 @@ public actor ModelRepository: ModelCatalogue {
 
     private func watch() async {
         do {
-            let watcher = try DirectoryWatcher(roots: roots) { [events] in
+            let watcher = try DirectoryWatcher(
+                roots: roots, models: namedModels.mapValues(\.name.text)
+            ) { [events] in
                 events.yield(.watched($0))
             }
             self.watcher = watcher

@@ -17,6 +17,8 @@ public struct RepositorySettings: Sendable {
 
     /// Directories with models.
     public var paths: [String]
+    /// Models beside those of the directories.
+    public var namedModels: [NamedModel] = []
     public var controlMode = ControlMode.watch
     /// Models to load at start in explicit mode; `*` = all.
     public var startupModels: [String] = []

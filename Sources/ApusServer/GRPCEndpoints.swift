@@ -44,4 +44,16 @@ enum GRPCEndpoints {
             .init(inference, "TraceSetting", .direct(SettingsMessages.trace)),
             .init(inference, "LogSettings", .direct(SettingsMessages.log)),
         ] + reflection.map { .init($0, "ServerReflectionInfo", .conversation(Reflection.answer)) }
+
+    /// TensorFlow Serving's services, if its dialect is spoken.
+    static let tensorFlow: [GRPCEndpoint] = {
+        let prediction = "tensorflow.serving.PredictionService"
+        let model = "tensorflow.serving.ModelService"
+        return [
+            .init(prediction, "Predict", .dialect(TensorFlowMessages.predict)),
+            .init(prediction, "GetModelMetadata", .direct(TensorFlowMessages.metadata)),
+            .init(model, "GetModelStatus", .eventually(TensorFlowMessages.status)),
+            .init(model, "HandleReloadConfigRequest", .eventually(TensorFlowMessages.reload)),
+        ]
+    }()
 }

@@ -36,7 +36,8 @@ public final class HTTPServer: Sendable {
                 isAllowed: configuration.allowsSharedMemory,
                 inputByteCountMax: configuration.bodyByteCountMax,
                 inputMemoryByteCountMax: configuration.bodyMemoryByteCountMax),
-            trace: configuration.trace, logControl: logControl)
+            trace: configuration.trace, logControl: logControl,
+            dialects: configuration.dialects)
         server = ServerContext(
             configuration: configuration, useCases: useCases, metrics: metrics,
             accessLog: AccessLog(logger: logger, sample: configuration.accessLogSample),

@@ -55,6 +55,8 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
     /// Whether clients may register system shared memory, and have inputs read and outputs written
     /// there.
     public var allowsSharedMemory = false
+    /// Which other servers' clients are understood.
+    public var dialects = DialectSettings()
     /// What holds for gRPC alone.
     public var grpc = GRPCConfiguration()
     /// How requests are traced at the start.

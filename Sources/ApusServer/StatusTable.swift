@@ -7,18 +7,32 @@ enum StatusTable {
         let kind: ErrorKind
         let http: HTTPStatus
         let grpc: GRPCCode
+        /// What TensorFlow Serving's HTTP front makes of the gRPC code.
+        let tensorFlow: HTTPStatus
     }
 
     static let rows: [Row] = [
-        Row(kind: .invalidArgument, http: .badRequest, grpc: .invalidArgument),
-        Row(kind: .notFound, http: .notFound, grpc: .notFound),
-        Row(kind: .unavailable, http: .serviceUnavailable, grpc: .unavailable),
-        Row(kind: .resourceExhausted, http: .contentTooLarge, grpc: .resourceExhausted),
+        Row(
+            kind: .invalidArgument, http: .badRequest, grpc: .invalidArgument,
+            tensorFlow: .badRequest),
+        Row(
+            kind: .notFound, http: .notFound, grpc: .notFound, tensorFlow: .notFound),
+        Row(
+            kind: .unavailable, http: .serviceUnavailable, grpc: .unavailable,
+            tensorFlow: .serviceUnavailable),
+        Row(
+            kind: .resourceExhausted, http: .contentTooLarge, grpc: .resourceExhausted,
+            tensorFlow: .tooManyRequests),
         // Triton's clients know no 504: a request that timed out was not served.
-        Row(kind: .deadlineExceeded, http: .serviceUnavailable, grpc: .deadlineExceeded),
-        Row(kind: .unsupported, http: .notOffered, grpc: .unimplemented),
-        Row(kind: .cancelled, http: .badRequest, grpc: .cancelled),
-        Row(kind: .internal, http: .internalError, grpc: .internal),
+        Row(
+            kind: .deadlineExceeded, http: .serviceUnavailable, grpc: .deadlineExceeded,
+            tensorFlow: .gatewayTimeout),
+        Row(
+            kind: .unsupported, http: .notOffered, grpc: .unimplemented, tensorFlow: .notOffered),
+        Row(
+            kind: .cancelled, http: .badRequest, grpc: .cancelled, tensorFlow: .clientClosedRequest),
+        Row(
+            kind: .internal, http: .internalError, grpc: .internal, tensorFlow: .internalError),
     ]
 
     static func row(_ kind: ErrorKind) -> Row {
@@ -44,16 +58,21 @@ struct HTTPStatus: Equatable, Sendable {
     static func == (left: Self, right: Self) -> Bool { left.code == right.code }
 
     static let ok = HTTPStatus(code: 200, line: "HTTP/1.1 200 OK\r\n")
+    static let accepted = HTTPStatus(code: 202, line: "HTTP/1.1 202 Accepted\r\n")
     static let badRequest = HTTPStatus(code: 400, line: "HTTP/1.1 400 Bad Request\r\n")
     static let notFound = HTTPStatus(code: 404, line: "HTTP/1.1 404 Not Found\r\n")
     static let methodNotAllowed = HTTPStatus(
         code: 405, line: "HTTP/1.1 405 Method Not Allowed\r\n")
     static let requestTimeout = HTTPStatus(code: 408, line: "HTTP/1.1 408 Request Timeout\r\n")
+    static let conflict = HTTPStatus(code: 409, line: "HTTP/1.1 409 Conflict\r\n")
     static let contentTooLarge = HTTPStatus(code: 413, line: "HTTP/1.1 413 Content Too Large\r\n")
     static let unsupportedMediaType = HTTPStatus(
         code: 415, line: "HTTP/1.1 415 Unsupported Media Type\r\n")
     static let expectationFailed = HTTPStatus(
         code: 417, line: "HTTP/1.1 417 Expectation Failed\r\n")
+    static let failedDependency = HTTPStatus(
+        code: 424, line: "HTTP/1.1 424 Failed Dependency\r\n")
+    static let tooManyRequests = HTTPStatus(code: 429, line: "HTTP/1.1 429 Too Many Requests\r\n")
     static let headersTooLarge = HTTPStatus(
         code: 431, line: "HTTP/1.1 431 Request Header Fields Too Large\r\n")
     static let internalError = HTTPStatus(
@@ -61,11 +80,15 @@ struct HTTPStatus: Equatable, Sendable {
     static let notOffered = HTTPStatus(code: 501, line: "HTTP/1.1 501 Not Implemented\r\n")
     static let serviceUnavailable = HTTPStatus(
         code: 503, line: "HTTP/1.1 503 Service Unavailable\r\n")
+    static let gatewayTimeout = HTTPStatus(code: 504, line: "HTTP/1.1 504 Gateway Timeout\r\n")
+    static let insufficientStorage = HTTPStatus(
+        code: 507, line: "HTTP/1.1 507 Insufficient Storage\r\n")
     static let versionNotSupported = HTTPStatus(
         code: 505, line: "HTTP/1.1 505 HTTP Version Not Supported\r\n")
 
-    /// Never sent, only counted and logged: the client went before its answer came.
-    static let clientClosedRequest = HTTPStatus(code: 499, line: "")
+    /// The client went before its answer came: counted and logged.
+    static let clientClosedRequest = HTTPStatus(
+        code: 499, line: "HTTP/1.1 499 Client Closed Request\r\n")
 
     /// The answer to `Expect: 100-continue`, whole.
     static let continueLines: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
@@ -82,6 +105,7 @@ enum HTTPProblem: Error, Equatable {
     case unknownVersion
     case unknownExpectation
     case unknownContentEncoding(String)
+    case unknownContentType(String, expected: String)
     case unknownTransferEncoding(String)
     /// All bodies together take as much memory as they may.
     case bodyMemoryExhausted
@@ -96,7 +120,7 @@ enum HTTPProblem: Error, Equatable {
         case .headersTooLarge: .headersTooLarge
         case .unknownVersion: .versionNotSupported
         case .unknownExpectation: .expectationFailed
-        case .unknownContentEncoding: .unsupportedMediaType
+        case .unknownContentEncoding, .unknownContentType: .unsupportedMediaType
         case .unknownTransferEncoding: .notOffered
         case .bodyMemoryExhausted: .serviceUnavailable
         }
@@ -115,6 +139,8 @@ enum HTTPProblem: Error, Equatable {
         case .unknownExpectation: "expected no other expectation than 100-continue"
         case .unknownContentEncoding(let found):
             "Content-Encoding \"\(found)\" is not offered, expected \"gzip\", \"deflate\" or \"identity\""
+        case .unknownContentType(let found, let expected):
+            "Content-Type \"\(found.prefix(100))\" is not supported, expected \(expected)"
         case .unknownTransferEncoding(let found):
             "Transfer-Encoding \"\(found)\" is not offered, expected \"chunked\""
         case .bodyMemoryExhausted: "the bodies of other requests take all memory for bodies"

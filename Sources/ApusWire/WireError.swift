@@ -36,6 +36,10 @@ public enum WireError: ServingError, Equatable {
     case compression(ContentCoding, reason: String)
     case decompressedTooLarge(byteCountMax: Int)
     case sharedMemory(SharedMemoryError)
+    /// Nested arrays whose lengths or depths differ, so that they are no tensor.
+    case raggedArray(input: String, offset: Int)
+    /// What another server would say of a request, in its words.
+    case request(String)
     case unsupported(String)
     case outOfMemory(byteCount: Int)
     /// Not protobuf; `offset` counts bytes from the start of the message.
@@ -84,7 +88,9 @@ public enum WireError: ServingError, Equatable {
         case .decompressedTooLarge(let byteCountMax):
             "decompressed, the body is larger than this server's limit of \(byteCountMax) bytes"
         case .sharedMemory(let error): error.message
-        case .unsupported(let what): what
+        case .unsupported(let what), .request(let what): what
+        case .raggedArray(let input, let offset):
+            "\"\(input)\" at byte \(offset): nested arrays must agree in length and depth"
         case .malformedProtobuf(let reason, let offset):
             "the message is not valid protobuf at byte \(offset): \(reason)"
         case .rawContentsCount(let found, let expected):

@@ -10,13 +10,15 @@ import Testing
 ///
 /// The first line is the method, without its service if that is the inference service; lines of
 /// headers follow, behind an empty line the message in text format, and behind a line `+` another
-/// one. A first line `server: loading`, `stopping`, `implicit` or `sharing` says how the server is. A message
+/// one. A first line `server: loading`, `stopping`, `implicit`,
+/// `sharing` or `tensorflow` (its dialect is spoken) says how the server is. A message
 /// may also be given as `hex: …`.
 @Suite struct GoldenGRPCTests {
     @Test(arguments: try GoldenCase.all(in: "grpc"))
     func callIsAnsweredAsTheGoldenFileSays(_ golden: GoldenCase) async throws {
         let script = try GRPCScript(golden.input)
-        let catalogue = try FakeCatalogue()
+        let isTensorFlow = script.server == "tensorflow"
+        let catalogue = try isTensorFlow ? FakeCatalogue.forDialects() : FakeCatalogue()
         if script.server == "loading" {
             catalogue.setReadiness(
                 RepositoryReadiness(
@@ -28,6 +30,7 @@ import Testing
             configure: {
                 $0.grpc.messageByteCountMax = 4096
                 $0.allowsSharedMemory = script.server == "sharing"
+                if isTensorFlow { $0.dialects = .all }
                 $0.trace.file = "/tmp/apus-golden-grpc-trace.json"
             }
         ) { test in
@@ -116,8 +119,32 @@ struct MessageForm: Sendable {
         }.joined()
     }
 
+    /// TensorFlow Serving's methods.
+    private static let tensorFlow: [String: MessageForm] = [
+        "/tensorflow.serving.PredictionService/Predict": .of(
+            Tensorflow_Serving_PredictRequest.self, Tensorflow_Serving_PredictResponse.self,
+            text: { lines($0.outputs) + $0.modelSpec.textFormatString() }),
+        "/tensorflow.serving.PredictionService/GetModelMetadata": .of(
+            Tensorflow_Serving_GetModelMetadataRequest.self,
+            Tensorflow_Serving_GetModelMetadataResponse.self,
+            text: { response in
+                let map = response.metadata["signature_def"].flatMap {
+                    try? Tensorflow_Serving_SignatureDefMap(unpackingAny: $0)
+                }
+                let signature = map?.signatureDef["serving_default"]
+                return lines(signature?.inputs ?? [:]) + lines(signature?.outputs ?? [:])
+                    + response.modelSpec.textFormatString()
+            }),
+        "/tensorflow.serving.ModelService/GetModelStatus": .of(
+            Tensorflow_Serving_GetModelStatusRequest.self,
+            Tensorflow_Serving_GetModelStatusResponse.self),
+        "/tensorflow.serving.ModelService/HandleReloadConfigRequest": .of(
+            Tensorflow_Serving_ReloadConfigRequest.self,
+            Tensorflow_Serving_ReloadConfigResponse.self),
+    ]
+
     static let all: [String: MessageForm] = {
-        var forms: [String: MessageForm] = [:]
+        var forms = tensorFlow
         let inference: [(String, MessageForm)] = [
             (
                 "ServerLive",

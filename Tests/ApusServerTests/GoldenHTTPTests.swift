@@ -40,6 +40,49 @@ import Testing
     }
 }
 
+/// Cases of `Tests/Golden/dialects`, written as those of `Tests/Golden/http`: what other servers'
+/// clients send. The first line may be `server:` with any of `dialects=a,b` (their order; else all of
+/// them), `model=m` (what routes without a name mean) and `loading`.
+@Suite struct GoldenDialectTests {
+    @Test(arguments: try GoldenCase.all(in: "dialects"))
+    func requestIsAnsweredAsTheGoldenFileSays(_ golden: GoldenCase) async throws {
+        let script = HTTPScript(golden.input)
+        let words = script.server.split(separator: " ").map(String.init)
+        let catalogue = try FakeCatalogue.forDialects()
+        if words.contains("loading") {
+            catalogue.setReadiness(
+                RepositoryReadiness(
+                    isReady: false, missing: [#"model "digits": loading version 3"#]))
+        }
+        var dialects = DialectSettings.all
+        for word in words {
+            let pair = word.split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false
+            ).map(String.init)
+            guard pair.count == 2 else { continue }
+            if pair[0] == "model" { dialects.defaultModel = pair[1] }
+            if pair[0] == "dialects" {
+                dialects.dialects = pair[1].split(separator: ",").compactMap {
+                    Dialect(rawValue: String($0))
+                }
+            }
+        }
+        let settings = dialects
+        try await withServer(catalogue, configure: { $0.dialects = settings }) { test in
+            let client = try test.connect()
+            try client.send(script.bytes)
+            let response = try client.readResponse(hasBody: !script.isHead)
+            let output = HTTPScript.description(of: response).split(
+                separator: "\n", omittingEmptySubsequences: false
+            ).map { line in
+                // Times differ from run to run.
+                line.hasPrefix("x-ms-run-fn-exec-ms: ") ? "x-ms-run-fn-exec-ms: *" : line
+            }.joined(separator: "\n")
+            #expect(try golden.matches(output), "got:\n\(output)")
+        }
+    }
+}
+
 /// A request written for people.
 struct HTTPScript {
     /// How the server is meant to be; empty = ready.

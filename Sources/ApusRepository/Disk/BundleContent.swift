@@ -2,6 +2,9 @@ import ApusCore
 
 /// The files of one version.
 enum BundleContent {
+    /// MLflow's description of a model, beside its files.
+    static let mlflowFile = "MLmodel"
+
     /// The files now; nil if they are gone or cannot be looked at.
     static func tree(
         _ path: String, isSingleFile: Bool, reader: DiskReader

@@ -23,12 +23,17 @@ final class RepositoryScanner: @unchecked Sendable {
     static let configurationByteCountMax = 16 << 20
 
     private let readers: [DiskReader]
+    /// Directories that are models, by the index of their readers.
+    private let named: [Int: NamedModel]
     private let loader: any ModelLoader
     private let queue = DispatchQueue(label: "apus.repository.scan")
     private var parsed: [String: Parsed] = [:]
 
-    /// - Parameter roots: the repositories' directories, links resolved.
-    init(roots: [String], loader: any ModelLoader) {
+    /// - Parameters:
+    ///   - roots: the repositories' directories, links resolved.
+    ///   - named: those that are models themselves, by their index.
+    init(roots: [String], named: [Int: NamedModel] = [:], loader: any ModelLoader) {
+        self.named = named
         readers = roots.map { DiskReader(root: $0) }
         self.loader = loader
     }
@@ -49,6 +54,10 @@ final class RepositoryScanner: @unchecked Sendable {
         dispatchPrecondition(condition: .onQueue(queue))
         var snapshot = RepositorySnapshot()
         for (index, reader) in readers.enumerated() {
+            if let model = named[index] {
+                look(at: model, in: reader, index: index, request, &snapshot)
+                continue
+            }
             for name in names(in: reader, request.scope, &snapshot) {
                 look(at: name, in: reader, index: index, request, &snapshot)
             }
@@ -122,6 +131,23 @@ final class RepositoryScanner: @unchecked Sendable {
         snapshot.models[text] = found
     }
 
+    /// A model that is a root itself.
+    private func look(
+        at own: NamedModel, in reader: DiskReader, index: Int, _ request: Request,
+        _ snapshot: inout RepositorySnapshot
+    ) {
+        let text = own.name.text
+        guard request.scope.includes(text), request.staged[text] == nil,
+            var found = model(own.name, path: reader.root, root: index, reader: reader)
+        else { return }
+        own.complete(&found.configuration)
+        if let other = snapshot.models[text] {
+            found.problem =
+                "there are two models of this name, \(other.path) and \(found.path): rename one"
+        }
+        snapshot.models[text] = found
+    }
+
     private func singleFile(
         _ name: ModelName, path: String, root: Int, reader: DiskReader
     ) -> FoundModel? {
@@ -146,6 +172,7 @@ final class RepositoryScanner: @unchecked Sendable {
                 look(at: entry, in: &model, reader: reader, &entries)
             }
             model.files.signature = FileSignature(entries)
+            if model.versions.isEmpty { try readOnlyVersion(of: &model, reader) }
         } catch {
             guard case .unusable(let reason) = error else { return nil }
             model.problem = reason
@@ -154,6 +181,19 @@ final class RepositoryScanner: @unchecked Sendable {
         readConfiguration(of: &model)
         let isModel = !model.versions.isEmpty || model.problem != nil || hasConfiguration(model)
         return isModel ? model : nil
+    }
+
+    /// Files of a model straight in its directory are its version 1.
+    private func readOnlyVersion(
+        of model: inout FoundModel, _ reader: DiskReader
+    ) throws(DiskReader.Problem) {
+        let names = [BundleContent.mlflowFile, model.configuration.defaultModelFilename]
+        guard names.contains(where: { model.files.signature.entry($0) != nil }),
+            let version = ModelVersion(number: 1)
+        else { return }
+        var found = FoundVersion(path: model.path)
+        found.files = try reader.tree(model.path)
+        model.versions[version] = found
     }
 
     private func look(
@@ -179,7 +219,7 @@ final class RepositoryScanner: @unchecked Sendable {
                 var found = FoundVersion(path: path)
                 found.problem = reason
                 model.versions[version] = found
-            } else if ConfigurationFile.allCases.contains(where: { $0.rawValue == entry }) {
+            } else if ConfigurationFile.ofModel.contains(where: { $0.rawValue == entry }) {
                 model.problem = reason
             }
         }
@@ -187,27 +227,41 @@ final class RepositoryScanner: @unchecked Sendable {
 
     // MARK: Configuration
 
-    private enum ConfigurationFile: String, CaseIterable {
+    private enum ConfigurationFile: String {
         case text = "config.pbtxt"
         case yaml = "model.yaml"
+        /// Describes one version, in its directory.
+        case mlflow = "MLmodel"
+
+        /// Those that lie in the model's directory.
+        static let ofModel: [Self] = [.text, .yaml]
     }
 
     private func hasConfiguration(_ model: FoundModel) -> Bool {
-        ConfigurationFile.allCases.contains { model.files.signature.entry($0.rawValue) != nil }
+        ConfigurationFile.ofModel.contains { model.files.signature.entry($0.rawValue) != nil }
     }
 
     private func readConfiguration(of model: inout FoundModel) {
-        let files = ConfigurationFile.allCases.filter {
+        let files = ConfigurationFile.ofModel.filter {
             model.files.signature.entry($0.rawValue) != nil
         }
         guard files.count < 2 else {
             model.problem = "\(model.path) has both config.pbtxt and model.yaml: remove one"
             return
         }
-        guard let file = files.first, let entry = model.files.signature.entry(file.rawValue) else {
-            return
+        if let file = files.first, let entry = model.files.signature.entry(file.rawValue) {
+            read(file, entry, at: "\(model.path)/\(file.rawValue)", of: &model)
+        } else if let newest = model.versions.max(by: { $0.key < $1.key })?.value,
+            let entry = newest.files.signature.entry(BundleContent.mlflowFile)
+        {
+            read(.mlflow, entry, at: "\(newest.path)/\(BundleContent.mlflowFile)", of: &model)
         }
-        let path = "\(model.path)/\(file.rawValue)"
+    }
+
+    private func read(
+        _ file: ConfigurationFile, _ entry: FileSignature.Entry, at path: String,
+        of model: inout FoundModel
+    ) {
         if parsed[path]?.entry != entry {
             parsed[path] = Parsed(entry: entry, result: parse(path, as: file, of: model.name))
         }
@@ -227,6 +281,7 @@ final class RepositoryScanner: @unchecked Sendable {
                 switch file {
                 case .text: return .success(try loader.configuration(text: text, name: name))
                 case .yaml: return .success(try loader.configuration(yaml: text, name: name))
+                case .mlflow: return .success(try loader.configuration(mlflow: text, name: name))
                 }
             } catch {
                 return .failure(.unusable("\(path): \(error)"))

@@ -24,6 +24,8 @@ final class DirectoryWatcher: @unchecked Sendable {
 
     private let queue = DispatchQueue(label: "apus.repository.watch")
     private let readers: [DiskReader]
+    /// Directories that are models, by the index of their readers.
+    private let models: [Int: String]
     private let descriptor: Int32
     private let source: any DispatchSourceRead
     private let report: @Sendable (WatchReport) -> Void
@@ -32,10 +34,13 @@ final class DirectoryWatcher: @unchecked Sendable {
     private var pending = WatchReport()
     private var hasReportedProblem = false
 
-    /// - Parameter report: called on the watcher's queue.
+    /// - Parameters:
+    ///   - models: names of the roots that are models themselves, by their index.
+    ///   - report: called on the watcher's queue.
     /// - Throws: why the system gives no inotify.
     init(
-        roots: [String], report: @escaping @Sendable (WatchReport) -> Void
+        roots: [String], models: [Int: String] = [:],
+        report: @escaping @Sendable (WatchReport) -> Void
     ) throws(DiskReader.Problem) {
         let descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
         guard descriptor >= 0 else {
@@ -44,6 +49,7 @@ final class DirectoryWatcher: @unchecked Sendable {
         self.descriptor = descriptor
         self.report = report
         readers = roots.map { DiskReader(root: $0) }
+        self.models = models
         source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
         source.setEventHandler { @Sendable [weak self] in self?.readEvents() }
         source.setCancelHandler { @Sendable in close(descriptor) }
@@ -56,8 +62,11 @@ final class DirectoryWatcher: @unchecked Sendable {
     func watchAll() async {
         await withCheckedContinuation { continuation in
             queue.async { @Sendable [self] in
-                for reader in readers {
-                    watch(Watch(path: reader.root, level: 0, model: nil), reader)
+                for (index, reader) in readers.enumerated() {
+                    let model = models[index]
+                    watch(
+                        Watch(path: reader.root, level: model == nil ? 0 : 1, model: model),
+                        reader)
                 }
                 send()
                 continuation.resume()

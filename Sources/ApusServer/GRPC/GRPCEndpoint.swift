@@ -14,6 +14,8 @@ struct GRPCEndpoint: Sendable {
         /// By a model: see `UnaryCall` and `InferenceStream`.
         case inference
         case inferenceStream
+        /// By a model, in another server's messages.
+        case dialect(GRPCDialect)
         /// An answer now and at each change of it: see `HealthWatch`.
         case healthWatch
         /// One answer at once for each message of a stream.
@@ -34,7 +36,7 @@ struct GRPCEndpoint: Sendable {
 
     var isInference: Bool {
         switch answer {
-        case .inference, .inferenceStream: true
+        case .inference, .inferenceStream, .dialect: true
         default: false
         }
     }
@@ -64,9 +66,11 @@ struct GRPCMethods: Sendable {
 
     private let methods: [String: Method]
 
-    init(metrics: GRPCMetrics) {
+    init(metrics: GRPCMetrics, dialects: DialectSettings) {
         var methods: [String: Method] = [:]
-        for endpoint in GRPCEndpoints.all {
+        var endpoints = GRPCEndpoints.all
+        if dialects.contains(.tensorflow) { endpoints += GRPCEndpoints.tensorFlow }
+        for endpoint in endpoints {
             methods[endpoint.path] = Method(
                 endpoint: endpoint, successes: metrics.successes(of: endpoint.method))
         }

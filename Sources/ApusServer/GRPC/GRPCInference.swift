@@ -7,7 +7,7 @@ import NIOCore
 enum GRPCInference {
     /// An answer that can be written to where it is sent from.
     struct Answer {
-        let encoder: ProtobufInferenceEncoder
+        let encoder: any MessageEncoder
         fileprivate let metrics: ModelMetrics?
         fileprivate let startNanoseconds: UInt64
         fileprivate let trace: RequestTrace?
@@ -27,11 +27,12 @@ enum GRPCInference {
     typealias Outcome = Result<Answer, GRPCFailure>
 
     /// - Parameters:
+    ///   - dialect: the codec if it is not that of the Open Inference Protocol.
     ///   - isStreamed: whether the answer goes into a `ModelStreamInferResponse`.
     ///   - answer: called once, on the stream's event loop, perhaps before this returns.
     static func start(
-        _ message: TensorBytes, on stream: GRPCStream, isStreamed: Bool = false,
-        answer: @escaping @Sendable (Outcome) -> Void
+        _ message: TensorBytes, on stream: GRPCStream, dialect: GRPCDialect? = nil,
+        isStreamed: Bool = false, answer: @escaping @Sendable (Outcome) -> Void
     ) {
         let arrivedNanoseconds = stream.loop.nowNanoseconds
         let server = stream.server
@@ -39,15 +40,28 @@ enum GRPCInference {
         var decoded: DecodedRequest
         let targets: [Int: SharedMemoryRegions.Target]
         do {
-            let message = try ProtobufInferenceDecoder.decode(
-                message, sharedMemory: server.useCases.sharedMemory,
-                receivedNanoseconds: stream.messageReceivedNanoseconds,
-                deadlineNanoseconds: stream.deadlineNanoseconds,
-                cancellation: stream.cancellation)
-            decoded = message.decoded
-            servable = try server.useCases.servable(
-                message.modelName, version: message.modelVersion)
-            targets = try server.useCases.sharedMemoryTargets(of: decoded.format)
+            if let dialect {
+                let call = try dialect.prepare(server.useCases, message)
+                servable = call.servable
+                decoded = DecodedRequest(
+                    request: InferenceRequest(
+                        inputs: call.inputs, requestedOutputs: call.requestedOutputs,
+                        deadlineNanoseconds: stream.deadlineNanoseconds,
+                        cancellation: stream.cancellation,
+                        receivedNanoseconds: stream.messageReceivedNanoseconds),
+                    format: ResponseFormat())
+                targets = [:]
+            } else {
+                let message = try ProtobufInferenceDecoder.decode(
+                    message, sharedMemory: server.useCases.sharedMemory,
+                    receivedNanoseconds: stream.messageReceivedNanoseconds,
+                    deadlineNanoseconds: stream.deadlineNanoseconds,
+                    cancellation: stream.cancellation)
+                decoded = message.decoded
+                servable = try server.useCases.servable(
+                    message.modelName, version: message.modelVersion)
+                targets = try server.useCases.sharedMemoryTargets(of: decoded.format)
+            }
         } catch {
             server.recordRefusal(error)
             let requestID = isStreamed ? ProtobufInferenceDecoder.id(of: message) : ""
@@ -58,7 +72,8 @@ enum GRPCInference {
         decoded.request.stageTimes = trace?.stages
         let finish = Finish(
             server: server, servable: servable, requestID: decoded.request.id,
-            format: decoded.format, targets: targets, trace: trace, isStreamed: isStreamed)
+            format: decoded.format, targets: targets, trace: trace, isStreamed: isStreamed,
+            encode: dialect?.encode)
         server.run(
             decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds,
             on: stream.loop.eventLoop
@@ -89,6 +104,7 @@ private struct Finish: Sendable {
     let targets: [Int: SharedMemoryRegions.Target]
     let trace: RequestTrace?
     let isStreamed: Bool
+    let encode: (@Sendable (InferenceResponse) throws -> any MessageEncoder)?
 
     func outcome(_ result: Result<InferenceResponse, any Error>) -> GRPCInference.Outcome {
         let start = MonotonicClock.nowNanoseconds()
@@ -100,8 +116,9 @@ private struct Finish: Sendable {
             if isStreamed { response.parameters["triton_final_response"] = .bool(true) }
             return .success(
                 GRPCInference.Answer(
-                    encoder: try ProtobufInferenceEncoder(
-                        response, format: format, isStreamed: isStreamed),
+                    encoder: try encode?(response)
+                        ?? ProtobufInferenceEncoder(
+                            response, format: format, isStreamed: isStreamed),
                     metrics: server.useCases.metrics(of: servable), startNanoseconds: start,
                     trace: trace, tracer: server.useCases.tracer))
         } catch {

@@ -125,7 +125,8 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
             budget: server.bodyMemory, encoding: head.encoding)
         call =
             switch method.endpoint.answer {
-            case .direct, .eventually, .inference: UnaryCall(self, method.endpoint.answer)
+            case .direct, .eventually, .inference, .dialect:
+                UnaryCall(self, method.endpoint.answer)
             case .inferenceStream: InferenceStream(self)
             case .healthWatch: HealthWatch(self)
             case .conversation(let answer): Conversation(self, answer)

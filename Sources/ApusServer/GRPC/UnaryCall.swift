@@ -35,6 +35,7 @@ final class UnaryCall: GRPCCall {
                 stream.finish(server.status(of: error))
             }
         case .eventually(let answer): startTask(message, answer)
+        case .dialect(let dialect): startInference(message, dialect)
         default: startInference(message)
         }
     }
@@ -64,9 +65,9 @@ final class UnaryCall: GRPCCall {
         }
     }
 
-    private func startInference(_ message: TensorBytes) {
+    private func startInference(_ message: TensorBytes, _ dialect: GRPCDialect? = nil) {
         let bound = NIOLoopBound(stream, eventLoop: stream.loop.eventLoop)
-        GRPCInference.start(message, on: stream) { outcome in
+        GRPCInference.start(message, on: stream, dialect: dialect) { outcome in
             let stream = bound.value
             switch outcome {
             case .success(let answer):

@@ -3,6 +3,12 @@ struct Endpoint: Sendable {
     enum Method: String, Sendable {
         case get = "GET"
         case post = "POST"
+        case put = "PUT"
+        case delete = "DELETE"
+        case options = "OPTIONS"
+
+        /// Whether bodies of it mean something.
+        var takesBody: Bool { self == .post || self == .put }
     }
 
     /// Who makes the answer.
@@ -15,6 +21,8 @@ struct Endpoint: Sendable {
         case inference
         /// By a model, in the flat JSON of the generate extension.
         case generation(isStreamed: Bool)
+        /// By a model, in another server's words.
+        case dialect(DialectInference)
     }
 
     enum Ports: Sendable {
@@ -25,12 +33,19 @@ struct Endpoint: Sendable {
     /// A part of the path between slashes.
     enum Segment: Sendable {
         case literal([UInt8])
+        /// Anything, as long as it ends with `suffix`, which does not belong to it.
+        case parameter(Parameter, suffix: [UInt8])
+    }
+
+    /// What a part of the path is.
+    enum Parameter: String, Sendable {
         case model
+        /// Digits only.
         case version
         /// A name for a version.
         case alias
         case repository
-        /// Of something that is no model: a region of shared memory.
+        /// Of something that is no model: a region of shared memory, a label.
         case name
     }
 
@@ -41,25 +56,32 @@ struct Endpoint: Sendable {
     /// Whether answers are compressed for clients that accept it. Triton compresses inference alone,
     /// and its asynchronous client accepts for every answer what it reads in those.
     let isCompressible: Bool
+    /// How errors are answered; nil = `{"error": …}` with the table's status.
+    let errors: ErrorForm?
+    /// Whether the path may go on behind the segments.
+    let isPrefix: Bool
 
+    /// - Parameter path: parts in braces are parameters; `**` at the end stands for any rest.
     init(
         _ method: Method, _ path: String, _ answer: Answer, on ports: Ports = .inference,
-        compressed: Bool = false
+        compressed: Bool = false, errors: ErrorForm? = nil
     ) {
         self.method = method
         self.answer = answer
         self.ports = ports
         isCompressible = compressed || answer.isInference
-        segments = path.split(separator: "/").map { part in
-            switch part {
-            case "{model}": .model
-            case "{version}": .version
-            case "{alias}": .alias
-            case "{repository}": .repository
-            case "{name}": .name
-            default: .literal(Array(part.utf8))
-            }
-        }
+        self.errors = errors
+        var parts = path.split(separator: "/")
+        isPrefix = parts.last == "**"
+        if isPrefix { parts.removeLast() }
+        segments = parts.map(Self.segment)
+    }
+
+    private static func segment(_ part: Substring) -> Segment {
+        guard part.hasPrefix("{"), let end = part.firstIndex(of: "}"),
+            let parameter = Parameter(rawValue: String(part[..<end].dropFirst()))
+        else { return .literal(Array(part.utf8)) }
+        return .parameter(parameter, suffix: Array(part[part.index(after: end)...].utf8))
     }
 
     var isInference: Bool { answer.isInference }
@@ -68,7 +90,7 @@ struct Endpoint: Sendable {
 extension Endpoint.Answer {
     var isInference: Bool {
         switch self {
-        case .inference, .generation: true
+        case .inference, .generation, .dialect: true
         case .direct, .eventually: false
         }
     }

@@ -37,6 +37,7 @@ final class Exchange {
             model: route?.model, version: route?.version, name: route?.name,
             body: body?.bytes ?? RequestBody.empty,
             inferenceHeaderLength: head.inferenceHeaderLength, cancellation: cancellation,
+            target: head.target, headers: head.named, requestID: head.requestID,
             receivedNanoseconds: receivedNanoseconds)
     }
 }

@@ -70,6 +70,16 @@ struct HTTP1ResponseWriter {
             head.literal("Content-Type: text/html; charset=utf-8\r\nContent-Length: ")
         case .eventStream:
             head.literal("Content-Type: text/event-stream; charset=utf-8\r\nContent-Length: ")
+        case .text: head.literal("Content-Type: text/plain\r\nContent-Length: ")
+        case .csv: head.literal("Content-Type: text/csv\r\nContent-Length: ")
+        case .jsonLines:
+            head.literal("Content-Type: application/jsonlines\r\nContent-Length: ")
+        case .numpy: head.literal("Content-Type: application/x-npy\r\nContent-Length: ")
+        case .triton(let count):
+            head.literal(
+                "Content-Type: application/vnd.sagemaker-triton.binary+json;json-header-size=")
+            head.number(count)
+            head.literal("\r\nContent-Length: ")
         case .metrics:
             head.literal(
                 "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: ")

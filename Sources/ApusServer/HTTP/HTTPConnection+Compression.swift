@@ -47,7 +47,7 @@ extension HTTPConnection {
         if exchange.route?.endpoint.isInference == true {
             server.recordRefusal(error)
         }
-        complete(exchange, server.answer(to: error))
+        complete(exchange, server.answer(to: error, on: exchange))
     }
 
     // MARK: Answers

@@ -15,7 +15,11 @@ enum InferenceForm: Sendable {
 
 extension HTTPConnection {
     /// Decodes a request, hands it to the model, and encodes the answer when it comes.
-    func startInference(_ exchange: Exchange, _ form: InferenceForm) {
+    ///
+    /// - Parameter dialect: the codec of another server's words; `form` means nothing then.
+    func startInference(
+        _ exchange: Exchange, _ form: InferenceForm, dialect: DialectInference? = nil
+    ) {
         let arrivedNanoseconds = loop.nowNanoseconds
         let request = exchange.request
         // The tensors keep the body now, and free it when nobody needs it any more.
@@ -23,19 +27,29 @@ extension HTTPConnection {
         let servable: any Servable
         var decoded: DecodedRequest
         let targets: [Int: SharedMemoryRegions.Target]
+        var encode: DialectCall.Encode?
         do {
-            servable = try server.useCases.servable(request.model ?? "", version: request.version)
-            decoded =
-                form == .tensors
-                ? try decode(request, for: servable)
-                : try GenerateRequestDecoder.decode(
-                    request.body, signature: servable.signature,
-                    receivedNanoseconds: request.receivedNanoseconds,
-                    cancellation: request.cancellation)
-            targets = try server.useCases.sharedMemoryTargets(of: decoded.format)
+            if let dialect {
+                let call = try dialect.prepare(server.useCases, request)
+                servable = call.servable
+                decoded = DecodedRequest(request: call.request, format: ResponseFormat())
+                targets = [:]
+                encode = call.encode
+            } else {
+                servable = try server.useCases.servable(
+                    request.model ?? "", version: request.version)
+                decoded =
+                    form == .tensors
+                    ? try decode(request, for: servable)
+                    : try GenerateRequestDecoder.decode(
+                        request.body, signature: servable.signature,
+                        receivedNanoseconds: request.receivedNanoseconds,
+                        cancellation: request.cancellation)
+                targets = try server.useCases.sharedMemoryTargets(of: decoded.format)
+            }
         } catch {
             server.recordRefusal(error)
-            complete(exchange, server.answer(to: error))
+            complete(exchange, server.answer(to: error, on: exchange))
             return
         }
         let trace = server.useCases.tracer.begin(
@@ -48,7 +62,8 @@ extension HTTPConnection {
         }
         let answer = InferenceAnswer(
             connection: NIOLoopBound((self, exchange), eventLoop: loop.eventLoop),
-            servable: servable, form: form, format: decoded.format, targets: targets, trace: trace,
+            servable: servable, form: form, format: decoded.format, targets: targets,
+            encode: encode, trace: trace,
             metrics: server.useCases.metrics(of: servable))
         server.run(
             decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds, on: loop.eventLoop,
@@ -86,6 +101,7 @@ private struct InferenceAnswer: Sendable {
     let form: InferenceForm
     let format: ResponseFormat
     let targets: [Int: SharedMemoryRegions.Target]
+    let encode: DialectCall.Encode?
     let trace: RequestTrace?
     let metrics: ModelMetrics?
 
@@ -101,10 +117,14 @@ private struct InferenceAnswer: Sendable {
             if !targets.isEmpty {
                 try connection.server.useCases.store(response, in: targets)
             }
+            if let encode {
+                connection.complete(exchange, try encode(response))
+                return
+            }
             let headers = exchange.head.echoedHeaders
             connection.complete(exchange, try encoded(response, headers, connection))
         } catch {
-            connection.complete(exchange, connection.server.answer(to: error))
+            connection.complete(exchange, connection.server.answer(to: error, on: exchange))
         }
     }
 

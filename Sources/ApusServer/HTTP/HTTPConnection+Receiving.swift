@@ -43,7 +43,7 @@ extension HTTPConnection {
             throw .bodyTooLarge(byteCountMax: byteCountMax)
         }
         // Only these bodies mean something.
-        guard route.endpoint.method == .post else { return }
+        guard route.endpoint.method.takesBody else { return }
         exchange.body = try RequestBody(
             declaredByteCount: head.contentLength,
             headerByteCount: head.inferenceHeaderLength.flatMap { Int($0) },
@@ -63,7 +63,7 @@ extension HTTPConnection {
         if exchange.route?.endpoint.isInference == true {
             server.metrics.server.recordRefusal(RefusalReason(problem))
         }
-        complete(exchange, .error(problem))
+        complete(exchange, server.answer(to: problem, on: exchange))
     }
 
     func receiveBody(_ bytes: ByteBuffer) {
@@ -98,7 +98,7 @@ extension HTTPConnection {
             sendCompleted()
             return
         }
-        if let coding = exchange.head.bodyCoding, route.endpoint.method == .post {
+        if let coding = exchange.head.bodyCoding, route.endpoint.method.takesBody {
             inflate(exchange, coding) { self.answer(exchange, route) }
         } else {
             answer(exchange, route)
@@ -111,11 +111,12 @@ extension HTTPConnection {
         case .inference: startInference(exchange, .tensors)
         case .generation(let isStreamed):
             startInference(exchange, isStreamed ? .event : .object)
+        case .dialect(let dialect): startInference(exchange, .tensors, dialect: dialect)
         case .direct(let answer):
             do {
                 complete(exchange, try answer(server.useCases, exchange.request))
             } catch {
-                complete(exchange, server.answer(to: error))
+                complete(exchange, server.answer(to: error, on: exchange))
             }
         case .eventually(let answer): startTask(exchange, answer)
         }
@@ -129,13 +130,14 @@ extension HTTPConnection {
         let eventLoop = loop.eventLoop
         let server = server
         let request = exchange.request
+        let errors = exchange.route?.endpoint.errors
         server.beginWork()
         Task {
             let response: HTTPResponse
             do {
                 response = try await answer(server.useCases, request)
             } catch {
-                response = server.answer(to: error)
+                response = server.answer(to: error, request, errors)
             }
             eventLoop.execute {
                 let (connection, exchange) = bound.value
@@ -153,7 +155,8 @@ extension RefusalReason {
         case .requestTimeout: self = .slowClient
         case .bodyMemoryExhausted: self = .unavailable
         case .routeNotFound, .methodNotAllowed: self = .notFound
-        case .unknownContentEncoding, .unknownTransferEncoding: self = .unsupported
+        case .unknownContentEncoding, .unknownContentType, .unknownTransferEncoding:
+            self = .unsupported
         case .malformed, .unknownVersion, .unknownExpectation: self = .invalid
         }
     }

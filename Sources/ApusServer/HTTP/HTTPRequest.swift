@@ -11,6 +11,15 @@ struct HTTPRequest: Sendable {
     /// The value of `Inference-Header-Content-Length`.
     var inferenceHeaderLength: String?
     var cancellation: CancellationFlag
+    /// The first line's target, query included.
+    var target = ""
+    /// What the headers say that only some codecs ask for.
+    var headers = NamedHeaders()
+    /// From `X-Request-ID`, repeated in every answer.
+    var requestID: String?
     /// When the first byte arrived, in nanoseconds of `MonotonicClock`.
     var receivedNanoseconds: UInt64
+
+    /// The values of the target's query, percent-decoded, by name; the first of each.
+    var query: [String: String] { QueryText.values(of: target) }
 }

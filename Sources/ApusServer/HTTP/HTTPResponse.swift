@@ -10,6 +10,12 @@ struct HTTPResponse: Sendable {
         case metrics
         case html
         case eventStream
+        case text
+        case csv
+        case jsonLines
+        case numpy
+        /// SageMaker's word for a body of the Open Inference Protocol with binary parts.
+        case triton(headerByteCount: Int)
     }
 
     enum Body: Sendable {
@@ -42,26 +48,35 @@ struct HTTPResponse: Sendable {
     /// Success with nothing to say.
     static var empty: HTTPResponse { HTTPResponse(.ok, .bytes([])) }
 
-    /// The answer to an error of any layer: status from the table, body `{"error": …}`.
-    static func error(_ error: any Error) -> HTTPResponse {
+    /// The answer to an error of any layer: status from the table, body `{"error": …}` unless a
+    /// dialect says otherwise.
+    ///
+    /// - Parameters:
+    ///   - column: of the status table.
+    ///   - words: the message; nil = the error's own.
+    static func error(
+        _ error: any Error, column: KeyPath<StatusTable.Row, HTTPStatus> = \.http,
+        words: String? = nil,
+        body: (HTTPStatus, String) -> [UInt8] = { ErrorDocument.json($1) }
+    ) -> HTTPResponse {
         switch error {
         case let problem as HTTPProblem:
             var response = HTTPResponse(
-                problem.status, .bytes(ErrorDocument.json(problem.message)))
+                problem.status, .bytes(body(problem.status, words ?? problem.message)))
             response.headers = problem.headers
             return response
         case let error as any ServingError:
-            let row = StatusTable.row(error.kind)
-            var response = HTTPResponse(row.http, .bytes(ErrorDocument.json(error.message)))
-            if row.http == .serviceUnavailable {
+            let status = StatusTable.row(error.kind)[keyPath: column]
+            var response = HTTPResponse(status, .bytes(body(status, words ?? error.message)))
+            if status == .serviceUnavailable {
                 response.headers = [("Retry-After", "\(error.retryAfterSeconds ?? 1)")]
             }
             return response
         default:
             // What is no error of ours may say things that are none of the client's business.
-            return HTTPResponse(
-                StatusTable.row(.internal).http,
-                .bytes(ErrorDocument.json("internal error: the server's log has the details")))
+            let status = StatusTable.row(.internal)[keyPath: column]
+            let message = words ?? "internal error: the server's log has the details"
+            return HTTPResponse(status, .bytes(body(status, message)))
         }
     }
 }

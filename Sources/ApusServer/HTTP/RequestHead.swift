@@ -19,6 +19,8 @@ struct RequestHead {
     private(set) var answerCoding: ContentCoding?
     /// The client's own name for the request, from `X-Request-ID`: echoed, and in the access log.
     private(set) var requestID: String?
+    /// Headers that single dialects ask for.
+    private(set) var named = NamedHeaders()
     /// What is wrong with the headers.
     private(set) var problem: HTTPProblem?
 
@@ -53,7 +55,7 @@ struct RequestHead {
                 }
                 inferenceHeaderLength = value
             case 7 where name.equals("upgrade"): isUpgrade = true
-            default: break
+            default: named.note(name, value)
             }
         }
         if hostCount != 1, !(isOldVersion && hostCount == 0) {
@@ -101,7 +103,7 @@ struct RequestHead {
 
 extension String {
     /// Whether the texts are equal but for the case of ASCII letters; `other` is in lower case.
-    fileprivate func equals(_ other: StaticString) -> Bool {
+    func equals(_ other: StaticString) -> Bool {
         let own = utf8
         guard own.count == other.utf8CodeUnitCount else { return false }
         var index = 0

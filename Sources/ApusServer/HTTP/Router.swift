@@ -16,8 +16,9 @@ struct Router: Sendable {
     private let endpoints: [Endpoint]
 
     /// - Parameter role: of the port on which requests come.
-    init(role: HTTPServerConfiguration.Listener.Role) {
-        endpoints = Endpoints.all.filter { endpoint in
+    init(role: HTTPServerConfiguration.Listener.Role, dialects: DialectSettings) {
+        let all = Endpoints.all + DialectRoutes.endpoints(dialects)
+        endpoints = all.filter { endpoint in
             switch endpoint.ports {
             case .all: true
             case .inference: role != .metrics
@@ -54,10 +55,15 @@ struct Router: Sendable {
             var name: String?
             for (index, segment) in endpoint.segments.enumerated() {
                 switch segment {
-                case .model: model = try Self.decoded(bytes, segments[index])
-                case .version, .alias: version = try Self.decoded(bytes, segments[index])
-                case .name: name = try Self.decoded(bytes, segments[index])
-                case .literal, .repository: break
+                case .literal: break
+                case .parameter(let parameter, let suffix):
+                    let text = try Self.decoded(bytes, segments[index].dropLast(suffix.count))
+                    switch parameter {
+                    case .model: model = text
+                    case .version, .alias: version = text
+                    case .name: name = text
+                    case .repository: break
+                    }
                 }
             }
             return Match(endpoint: endpoint, model: model, version: version, name: name)
@@ -70,7 +76,10 @@ struct Router: Sendable {
         _ endpoint: Endpoint, _ bytes: UnsafeBufferPointer<UInt8>,
         _ segments: PathSegments
     ) -> Bool {
-        guard endpoint.segments.count == segments.count else { return false }
+        guard
+            endpoint.segments.count == segments.count
+                || endpoint.isPrefix && endpoint.segments.count < segments.count
+        else { return false }
         for (index, segment) in endpoint.segments.enumerated() {
             let range = segments[index]
             switch segment {
@@ -78,9 +87,14 @@ struct Router: Sendable {
                 guard text.count == range.count, let start = bytes.baseAddress,
                     memcmp(start + range.lowerBound, text, text.count) == 0
                 else { return false }
-            case .version:
-                for byte in bytes[range] where byte < 0x30 || byte > 0x39 { return false }
-            case .model, .alias, .repository, .name: break
+            case .parameter(let parameter, let suffix):
+                guard range.count > suffix.count,
+                    bytes[range].suffix(suffix.count).elementsEqual(suffix)
+                else { return false }
+                guard parameter == .version else { continue }
+                for byte in bytes[range].dropLast(suffix.count) where byte < 0x30 || byte > 0x39 {
+                    return false
+                }
             }
         }
         return true
@@ -126,9 +140,9 @@ struct Router: Sendable {
 /// The parts between the slashes of a path, as ranges of its bytes.
 private struct PathSegments {
     /// No route has more.
-    private static let countMax = 7
+    private static let countMax = 12
 
-    private var ranges = InlineArray<7, Range<Int>>(repeating: 0..<0)
+    private var ranges = InlineArray<12, Range<Int>>(repeating: 0..<0)
     private(set) var count = 0
 
     /// - Returns: nil if there are more parts than in any route, or an empty one (so that a
@@ -138,10 +152,9 @@ private struct PathSegments {
         guard index < bytes.count, bytes[index] == UInt8(ascii: "/") else { return nil }
         index += 1
         var start = index
+        if Self.isEnd(bytes, index) { return }  // The root.
         while true {
-            let isEnd =
-                index == bytes.count || bytes[index] == UInt8(ascii: "?")
-                || bytes[index] == UInt8(ascii: "#")
+            let isEnd = Self.isEnd(bytes, index)
             if isEnd || bytes[index] == UInt8(ascii: "/") {
                 guard index > start, count < Self.countMax else { return nil }
                 ranges[count] = start..<index
@@ -154,6 +167,11 @@ private struct PathSegments {
     }
 
     subscript(index: Int) -> Range<Int> { ranges[index] }
+
+    private static func isEnd(_ bytes: UnsafeBufferPointer<UInt8>, _ index: Int) -> Bool {
+        index == bytes.count || bytes[index] == UInt8(ascii: "?")
+            || bytes[index] == UInt8(ascii: "#")
+    }
 
     /// Where the path starts: behind scheme and authority of a target in absolute form.
     private static func pathStart(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
@@ -174,8 +192,11 @@ extension Endpoint.Method {
         switch self {
         case .get: method == .GET || method == .HEAD
         case .post: method == .POST
+        case .put: method == .PUT
+        case .delete: method == .DELETE
+        case .options: method == .OPTIONS
         }
     }
 
-    fileprivate var allowed: String { self == .get ? "GET, HEAD" : "POST" }
+    fileprivate var allowed: String { self == .get ? "GET, HEAD" : rawValue }
 }

@@ -13,8 +13,8 @@ final class ServerContext: Sendable {
     let bodyMemory: ByteBudget
     let grpcMethods: GRPCMethods
     /// One by role: a metrics port answers fewer routes.
-    private let inferenceRouter = Router(role: .inference)
-    private let metricsRouter = Router(role: .metrics)
+    private let inferenceRouter: Router
+    private let metricsRouter: Router
     private let connectionCount = Atomic<Int>(0)
     private let workCount = Atomic<Int>(0)
     private let logger: Logger
@@ -28,8 +28,10 @@ final class ServerContext: Sendable {
         self.useCases = useCases
         self.metrics = metrics
         self.accessLog = accessLog
+        inferenceRouter = Router(role: .inference, dialects: configuration.dialects)
+        metricsRouter = Router(role: .metrics, dialects: configuration.dialects)
         bodyMemory = ByteBudget(byteCountMax: configuration.bodyMemoryByteCountMax)
-        grpcMethods = GRPCMethods(metrics: metrics.grpc)
+        grpcMethods = GRPCMethods(metrics: metrics.grpc, dialects: configuration.dialects)
     }
 
     func router(for role: HTTPServerConfiguration.Listener.Role) -> Router {
@@ -39,10 +41,20 @@ final class ServerContext: Sendable {
         }
     }
 
-    /// The answer to an error. Our own mistakes are logged: their answers say little.
-    func answer(to error: any Error) -> HTTPResponse {
+    /// The answer to an error of a request. Our own mistakes are logged: their answers say little.
+    func answer(to error: any Error, on exchange: Exchange) -> HTTPResponse {
+        guard let errors = exchange.route?.endpoint.errors else {
+            logIfOurs(error)
+            return .error(error)
+        }
+        return answer(to: error, exchange.request, errors)
+    }
+
+    func answer(
+        to error: any Error, _ request: HTTPRequest, _ errors: ErrorForm?
+    ) -> HTTPResponse {
         logIfOurs(error)
-        return .error(error)
+        return errors?.answer(error, request) ?? .error(error)
     }
 
     /// The gRPC status of an error.

@@ -8,7 +8,7 @@ import ApusRepository
 /// move them while the server runs.
 final class ModelAliases: Sendable {
     static let countMax = 10_000
-    static let prefix = "alias."
+    static let prefix = ModelConfiguration.aliasPrefix
 
     private struct Key: Hashable {
         let model: String

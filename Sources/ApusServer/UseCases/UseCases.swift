@@ -17,13 +17,17 @@ final class UseCases: Sendable {
     let logControl: (any LogControl)?
     let serverName: String
     let serverVersion: String
+    /// What other servers' clients may ask for.
+    let dialects: DialectSettings
     private let stopping = Atomic<Bool>(false)
 
     init(
         catalogue: any ModelCatalogue, metrics: Metrics, serverName: String, serverVersion: String,
         sharedMemory: SharedMemoryRegions = SharedMemoryRegions(isAllowed: false),
-        trace: TraceConfiguration = TraceConfiguration(), logControl: (any LogControl)? = nil
+        trace: TraceConfiguration = TraceConfiguration(), logControl: (any LogControl)? = nil,
+        dialects: DialectSettings = DialectSettings()
     ) {
+        self.dialects = dialects
         tracer = RequestTracer(trace)
         self.logControl = logControl
         self.sharedMemory = sharedMemory

@@ -44,7 +44,7 @@ enum TextFormatDiagnosis {
         return end.map { start[...$0] } ?? ""
     }
 
-    private static func description(of error: any Error) -> String {
+    static func description(of error: any Error) -> String {
         guard let error = error as? TextFormatDecodingError else { return "not a ModelConfig" }
         switch error {
         case .unknownField: return "unknown field"

@@ -26,11 +26,30 @@ enum Base64 {
         return group & (1 << UInt32(bitCount) - 1) == 0 ? bytes : nil
     }
 
+    /// The digits of bytes, padded.
+    static func encoded(_ bytes: [UInt8]) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity((bytes.count + 2) / 3 * 4)
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let part = bytes[start..<min(start + 3, bytes.count)]
+            var group: UInt32 = 0
+            for byte in part { group = group << 8 | UInt32(byte) }
+            group <<= UInt32(8 * (3 - part.count))
+            for place in 0..<4 {
+                let digit = Int(group >> UInt32(18 - 6 * place) & 63)
+                text.append(place <= part.count ? alphabet[digit] : UInt8(ascii: "="))
+            }
+        }
+        return text
+    }
+
+    private static let alphabet = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
     /// The value of each byte as a digit; 64 for those that are none.
     private static let values: [UInt8] = {
         var values = [UInt8](repeating: 64, count: 256)
-        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-        for (value, digit) in alphabet.utf8.enumerated() { values[Int(digit)] = UInt8(value) }
+        for (value, digit) in alphabet.enumerated() { values[Int(digit)] = UInt8(value) }
         return values
     }()
 }

@@ -18,6 +18,7 @@ package enum FileDescriptors {
     package static let services = [
         "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection", "inference.GRPCInferenceService",
+        "tensorflow.serving.ModelService", "tensorflow.serving.PredictionService",
     ]
 
     private static let files: [File] = encoded.map { name, text in

@@ -92,6 +92,14 @@ struct ProtobufReader {
         return UInt64(littleEndian: start.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
+    mutating func fixed32() throws(WireError) -> UInt32 {
+        guard end - offset >= 4 else {
+            throw .malformedProtobuf(reason: "the message ends inside a number", offset: offset)
+        }
+        defer { offset += 4 }
+        return UInt32(littleEndian: start.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    }
+
     /// Passes over the value of a field that nobody wants.
     mutating func skip(_ tag: Tag) throws(WireError) {
         var open: [UInt32] = []

@@ -37,6 +37,13 @@ struct ProtobufWriter {
         }
     }
 
+    mutating func bytes(_ field: UInt8, _ value: [UInt8]) {
+        value.withUnsafeBytes { bytes in
+            length(field, bytes.count)
+            if let start = bytes.baseAddress { copy(start, bytes.count) }
+        }
+    }
+
     mutating func fixed64(_ value: UInt64) {
         next.storeBytes(of: value.littleEndian, as: UInt64.self)
         next += 8

@@ -32,6 +32,15 @@ struct JSONCursor {
         }
     }
 
+    /// Bytes as they are.
+    mutating func raw(_ bytes: [UInt8]) {
+        bytes.withUnsafeBufferPointer { source in
+            guard let start = source.baseAddress else { return }
+            memcpy(next, start, source.count)
+            next += source.count
+        }
+    }
+
     mutating func string(_ text: String) {
         var text = text
         text.withUTF8 { string($0) }

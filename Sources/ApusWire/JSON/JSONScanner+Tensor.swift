@@ -78,7 +78,7 @@ extension JSONScanner {
             dataType: .string, offset: range.lowerBound)
     }
 
-    private func elementError(
+    func elementError(
         _ result: apus_numbers_result, input: String, dataType: DataType, shape: Shape,
         _ expected: Int
     ) -> WireError {
@@ -124,7 +124,7 @@ extension JSONScanner {
     }
 
     /// The start of an offending token, for messages.
-    private func excerpt(_ start: Int, _ end: Int) -> String {
+    func excerpt(_ start: Int, _ end: Int) -> String {
         let length = min(end - start, 32)
         let bytes = UnsafeBufferPointer(start: text + start, count: max(length, 0))
         return String(decoding: bytes, as: UTF8.self) + (end - start > length ? "…" : "")

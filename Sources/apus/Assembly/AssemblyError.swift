@@ -6,6 +6,10 @@ enum AssemblyError: ServingError, Equatable {
     case configuration(reason: String)
     /// `model.yaml` is not readable.
     case yaml(line: Int, reason: String)
+    /// `MLmodel` is not readable, or of another kind of model.
+    case mlflow(reason: String)
+    /// The file of `model_config_file` or `batching_parameters_file`.
+    case modelServerFile(path: String, reason: String)
     case labels(path: String, reason: String)
     /// A golden case gave another answer or could not be run.
     case goldenCase(path: String, reason: String)
@@ -13,7 +17,8 @@ enum AssemblyError: ServingError, Equatable {
 
     var kind: ErrorKind {
         switch self {
-        case .configuration, .yaml, .labels, .goldenCase: .invalidArgument
+        case .configuration, .yaml, .mlflow, .modelServerFile, .labels, .goldenCase:
+            .invalidArgument
         case .memory: .resourceExhausted
         }
     }
@@ -22,6 +27,8 @@ enum AssemblyError: ServingError, Equatable {
         switch self {
         case .configuration(let reason): "the configuration does not fit the model: \(reason)"
         case .yaml(let line, let reason): "model.yaml:\(line): \(reason)"
+        case .mlflow(let reason): "MLmodel: \(reason)"
+        case .modelServerFile(let path, let reason): "\(path): \(reason)"
         case .labels(let path, let reason): "labels \(path): \(reason)"
         case .goldenCase(let path, let reason): "golden case \(path): \(reason)"
         case .memory(let byteCount, let byteCountMax):

@@ -12,6 +12,8 @@ struct ConfigurationCompletion {
     let signature: ModelSignature
     /// Batch size of a batchable model whose configuration names none; 0 = no batching.
     let defaultMaxBatchSize: Int
+    /// Batching of a model that gets it by default; preferred sizes above its limit are left out.
+    var defaultBatching = ModelConfiguration.DynamicBatching()
 
     func complete(
         _ configuration: ModelConfiguration
@@ -23,7 +25,9 @@ struct ConfigurationCompletion {
         }
         if result.maxBatchSize > 0 { try checkBatchable(result.maxBatchSize) }
         if !isComplete, result.maxBatchSize > 1, result.dynamicBatching == nil {
-            result.dynamicBatching = ModelConfiguration.DynamicBatching()
+            var batching = defaultBatching
+            batching.preferredBatchSizes.removeAll { $0 > result.maxBatchSize }
+            result.dynamicBatching = batching
         }
         let isBatched = result.maxBatchSize > 0
         result.inputs = try completed(

@@ -21,11 +21,17 @@ struct ModelAssembly: Sendable {
     let options: EngineOptions
     /// Batch size of a batchable model whose configuration names none; 0 = no batching.
     let defaultMaxBatchSize: Int
+    /// Batching of such a model.
+    let defaultBatching: ModelConfiguration.DynamicBatching
     /// Bytes that one model may take.
     let memoryByteCountMax: Int
 
     /// - Throws: `AssemblyError.configuration` if a name in the engine section is not known.
-    init(_ engine: EngineSection, defaultMaxBatchSize: Int) throws(AssemblyError) {
+    init(
+        _ engine: EngineSection, defaultMaxBatchSize: Int,
+        defaultBatching: ModelConfiguration.DynamicBatching = .init()
+    ) throws(AssemblyError) {
+        self.defaultBatching = defaultBatching
         options = try engine.makeOptions()
         self.defaultMaxBatchSize = defaultMaxBatchSize
         memoryByteCountMax = options.memoryByteCountMax
@@ -46,7 +52,8 @@ struct ModelAssembly: Sendable {
         }
         progress(.validating)
         let completion = ConfigurationCompletion(
-            signature: model.signature, defaultMaxBatchSize: defaultMaxBatchSize)
+            signature: model.signature, defaultMaxBatchSize: defaultMaxBatchSize,
+            defaultBatching: defaultBatching)
         let completed = try completion.complete(configuration)
         var labels = onnx.labels
         let files = try LabelFile.labels(completed, directory: bundle.modelDirectory)

@@ -28,6 +28,10 @@ struct ONNXModelLoader: ModelLoader {
         return try ModelConfigurationCoder.configuration(json: json, name: name)
     }
 
+    func configuration(mlflow: String, name: ModelName) throws -> ModelConfiguration {
+        try MLflowModelFile.configuration(mlflow, name: name)
+    }
+
     func configuration(json: String, name: ModelName) throws -> ModelConfiguration {
         try ModelConfigurationCoder.configuration(json: json, name: name)
     }

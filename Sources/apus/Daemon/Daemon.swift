@@ -44,11 +44,14 @@ struct Daemon {
         _ configuration: Configuration, sources: Configuration.Sources, log: DaemonLog
     ) throws(AssemblyError) {
         self.log = log
-        settings = configuration.settings
+        var settings = configuration.settings
+        let files = try ModelServerFiles(&settings)
+        self.settings = settings
         logger = log.makeLogger("apus")
         notifier = ServiceNotifier(environment: sources.environment)
         let assembly = try ModelAssembly(
-            settings.engine, defaultMaxBatchSize: settings.scheduler.defaultMaxBatchSize)
+            settings.engine, defaultMaxBatchSize: settings.scheduler.defaultMaxBatchSize,
+            defaultBatching: files.batching)
         try settings.repository.checkDirectories()
         let cores = settings.scheduler.makeCoreBudget()
         let metrics = Metrics(version: ApusVersion.text)
@@ -56,7 +59,8 @@ struct Daemon {
         metrics.setMemoryLimit(byteCount: CgroupLimits.detect().memoryByteCount)
         repository = ModelRepository(
             settings: settings.repository.makeSettings(
-                cores: cores, isReadinessStrict: settings.server.strictReadiness),
+                cores: cores, isReadinessStrict: settings.server.strictReadiness,
+                namedModels: files.models),
             loader: ONNXModelLoader(
                 assembly: assembly, limits: settings.scheduler.makeLimits(), cores: cores,
                 metrics: metrics, logger: log.makeLogger("scheduler")),

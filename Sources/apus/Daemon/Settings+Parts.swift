@@ -36,8 +36,11 @@ extension RepositorySection {
         }
     }
 
-    func makeSettings(cores: CoreBudget, isReadinessStrict: Bool) -> RepositorySettings {
+    func makeSettings(
+        cores: CoreBudget, isReadinessStrict: Bool, namedModels: [NamedModel] = []
+    ) -> RepositorySettings {
         var settings = RepositorySettings(paths: modelRepository)
+        settings.namedModels = namedModels
         settings.controlMode =
             switch modelControlMode {
             case .watch: .watch
@@ -73,6 +76,7 @@ extension Settings {
         configuration.trace = logging.makeTrace()
         configuration.grpc = server.makeGRPC()
         configuration.serverVersion = ApusVersion.text
+        configuration.dialects = server.makeDialects(cores: cores)
         return configuration
     }
 
@@ -117,6 +121,29 @@ extension SocketActivation {
 }
 
 extension ServerSection {
+    func makeDialects(cores: CoreBudget) -> DialectSettings {
+        var settings = DialectSettings()
+        settings.dialects = dialects.compactMap { name in
+            switch name {
+            case .kserve: .kserve
+            case .tensorflow: .tensorflow
+            case .mlflow: .mlflow
+            case .sagemaker: .sagemaker
+            case .vertex: .vertex
+            case .azureml: .azureml
+            case .torchserve: .torchserve
+            case .none: nil
+            }
+        }
+        settings.defaultModel = defaultModel
+        settings.defaultAccept = defaultAccept
+        settings.vertexHealthRoute = vertexHealthRoute
+        settings.vertexPredictRoute = vertexPredictRoute
+        settings.concurrentRequestCount = cores.coreCount
+        settings.bodyByteCountMax = maxBodySize
+        return settings
+    }
+
     func makeGRPC() -> GRPCConfiguration {
         var grpc = GRPCConfiguration()
         grpc.messageByteCountMax = grpcMaxMessageSize

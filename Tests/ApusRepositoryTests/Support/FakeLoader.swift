@@ -82,6 +82,10 @@ final class FakeLoader: ModelLoader {
         try configuration(json: yaml, name: name)
     }
 
+    func configuration(mlflow: String, name: ModelName) throws -> ModelConfiguration {
+        try configuration(json: mlflow, name: name)
+    }
+
     /// Words: `latest N`, `all`, `specific N …`, `batch N`; anything else is an error.
     func configuration(json: String, name: ModelName) throws -> ModelConfiguration {
         var configuration = ModelConfiguration(name: name.text)

@@ -25,7 +25,7 @@ final class EmbeddedConnection {
             configuration: configuration,
             useCases: UseCases(
                 catalogue: self.catalogue, metrics: self.metrics, serverName: "apus",
-                serverVersion: "1.2.3"),
+                serverVersion: "1.2.3", dialects: configuration.dialects),
             metrics: self.metrics, accessLog: AccessLog(logger: logger, sample: 0), logger: logger)
         loop = ServerLoop(
             eventLoop: channel.embeddedEventLoop, allocator: ByteBufferAllocator())

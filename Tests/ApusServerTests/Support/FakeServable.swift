@@ -23,8 +23,9 @@ final class FakeServable: Servable {
     /// - Parameter holds: whether requests wait for `release`.
     init(
         _ name: String, version: String, signature: ModelSignature,
-        labels: [String: [String]] = [:], statistics: ModelStatistics = ModelStatistics(),
-        holds: Bool = false, behaviour: @escaping Behaviour = FakeServable.doubling
+        labels: [String: [String]] = [:], parameters: [String: String] = [:],
+        statistics: ModelStatistics = ModelStatistics(), holds: Bool = false,
+        behaviour: @escaping Behaviour = FakeServable.doubling
     ) throws {
         identity = ModelIdentity(name: try ModelName(name), version: try ModelVersion(version))
         self.signature = signature
@@ -38,6 +39,7 @@ final class FakeServable: Servable {
         configuration.inputs = signature.inputs.map { $0.entry(isBatched: isBatched) }
         configuration.outputs = signature.outputs.map { $0.entry(isBatched: isBatched) }
         configuration.instanceCount = 1
+        configuration.parameters = parameters
         if isBatched { configuration.dynamicBatching = ModelConfiguration.DynamicBatching() }
         self.configuration = configuration
     }
