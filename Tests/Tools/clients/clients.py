@@ -73,7 +73,7 @@ CLIENTS = [
         name="mlflow",
         script="mlflow_client.py",
         environment="mlflow",
-        requirements=["mlflow-skinny==3.17.2", "numpy==2.4.6", "pandas==3.1.1"],
+        requirements=["mlflow-skinny==3.17.2", "pandas==3.1.1", "scipy==1.17.1"],
         package="mlflow-skinny",
         options=["--default-model", "iris"],
     ),

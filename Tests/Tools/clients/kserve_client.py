@@ -1,12 +1,23 @@
 """KServe's own Python clients: REST with protocols V1 and V2, JSON and binary, and gRPC."""
 
 import asyncio
+import sys
 
 import checks
 import numpy as np
-from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest
-from kserve.inference_client import RESTConfig
-from kserve.protocol.infer_type import RequestedOutput
+
+ARGUMENTS = checks.arguments(__doc__)
+# The package reads the program's arguments when it is imported.
+del sys.argv[1:]
+
+from kserve import (  # noqa: E402
+    InferenceGRPCClient,
+    InferenceRESTClient,
+    InferInput,
+    InferRequest,
+)
+from kserve.inference_client import RESTConfig  # noqa: E402
+from kserve.protocol.infer_type import RequestedOutput  # noqa: E402
 
 
 def iris(golden):
@@ -90,7 +101,6 @@ def check_grpc(arguments, golden):
 
 
 def main():
-    arguments = checks.arguments(__doc__)
     checks.run(
         [
             check_v1_predict,
@@ -99,8 +109,8 @@ def main():
             check_v2_binary,
             check_grpc,
         ],
-        arguments,
-        checks.golden(arguments.golden),
+        ARGUMENTS,
+        checks.golden(ARGUMENTS.golden),
     )
 
 
