@@ -46,6 +46,7 @@ bench: release ## start-up, load against a bare NIO server, engine against onnxr
 	$(SWIFT) build -c release --package-path Benchmarks --scratch-path .build/benchmarks
 	$(PYTHON) Benchmarks/startup.py --apus $(APUS) --models $(MODELS)
 	$(PYTHON) Benchmarks/http_load.py --apus $(APUS) --bare .build/benchmarks/release/bare-nio
+	$(PYTHON) Benchmarks/grpc_load.py --apus $(APUS) --benchmarks .build/benchmarks/release
 	@if [ -d .build/comparison-models ]; then \
 		$(MODEL_VENV)/bin/python Benchmarks/compare_engines.py --apus $(APUS) --threads 1 2; \
 	else \

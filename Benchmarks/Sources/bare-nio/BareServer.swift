@@ -2,8 +2,8 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// The least an HTTP server on NIO can do: every request is answered with "hello". Its figure is the
-/// yardstick for what Apus' own work costs.
+/// The least an HTTP server on NIO can do: every request is answered with its own body, or
+/// with "hello" if it has none. Its figure is the yardstick for what Apus' own work costs.
 ///
 /// Usage: bare-nio PORT. One event loop on the loopback address.
 @main
@@ -19,25 +19,39 @@ enum BareServer {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.configureHTTPServerPipeline(
                         withPipeliningAssistance: true, withErrorHandling: true)
-                    try pipeline.addHandler(HelloHandler())
+                    try pipeline.addHandler(EchoHandler())
                 }
             }
             .childChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 << 10)
+            )
             .bind(host: "127.0.0.1", port: port).get()
         try await channel.closeFuture.get()
     }
 }
 
-private final class HelloHandler: ChannelInboundHandler {
+private final class EchoHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private let body = ByteBuffer(string: "hello")
-    private let headers: HTTPHeaders = ["content-type": "text/plain", "content-length": "5"]
+    private static let hello = ByteBuffer(string: "hello")
+    private var body: ByteBuffer?
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .end = unwrapInboundIn(data) else { return }
+        switch unwrapInboundIn(data) {
+        case .head: body = nil
+        case .body(var part):
+            if body == nil { body = part } else { body?.writeBuffer(&part) }
+        case .end: answer(context, body ?? Self.hello)
+        }
+    }
+
+    private func answer(_ context: ChannelHandlerContext, _ body: ByteBuffer) {
+        let headers: HTTPHeaders = [
+            "content-type": "text/plain", "content-length": "\(body.readableBytes)",
+        ]
         let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)

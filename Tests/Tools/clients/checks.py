@@ -17,6 +17,7 @@ def arguments(description, **extra):
     parser.add_argument("--http", required=True, help="HOST:PORT of HTTP")
     parser.add_argument("--grpc", required=True, help="HOST:PORT of gRPC")
     parser.add_argument("--metrics", required=True, help="HOST:PORT of the metrics")
+    parser.add_argument("--pid", type=int, required=True, help="process id of the daemon")
     parser.add_argument("--models", type=Path, required=True, help="the served repository")
     parser.add_argument("--golden", type=Path, required=True, help="golden cases as JSON")
     for name, options in extra.items():

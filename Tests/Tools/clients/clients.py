@@ -53,6 +53,13 @@ CLIENTS = [
         package="grpcio-reflection",
     ),
     Client(
+        name="limits",
+        script="limits.py",
+        environment="plain",
+        requirements=[],
+        package="pip",
+    ),
+    Client(
         name="perf_analyzer",
         script="perf_analyzer.py",
         environment="perf_analyzer",

@@ -45,7 +45,8 @@ class Environments:
             shutil.rmtree(path, ignore_errors=True)
             venv.create(path, with_pip=True)
             command = [path / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*command, *requirements], check=True)
+            if requirements:
+                subprocess.run([*command, *requirements], check=True)
             installed.write_text(wanted)
         return path / "bin" / "python"
 
@@ -73,7 +74,8 @@ def run_client(client, arguments, environments, tools):
         command = [python, HERE / client.script]
         for endpoint in ("http", "grpc", "metrics"):
             command += [f"--{endpoint}", daemon.address(endpoint)]
-        command += ["--models", models, "--golden", arguments.client_models / "golden.json"]
+        command += ["--pid", daemon.process.pid, "--models", models]
+        command += ["--golden", arguments.client_models / "golden.json"]
         try:
             result = subprocess.run(
                 [*map(str, command), *client.arguments],
