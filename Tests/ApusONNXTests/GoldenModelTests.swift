@@ -21,24 +21,9 @@ import Testing
         let graph = try ONNXModel.read(
             directory + "/model.onnx", options: ONNXModel.Options(replacesZipMaps: false)
         ).graph
-        if Self.waiting.contains(name) {
-            let error = #expect(throws: EngineError.self) { try EngineModel(graph) }
-            #expect(error?.kind == .unsupported)
-            return
-        }
         let outcome = golden.run(try EngineModel(graph), graph)
         #expect(outcome == .passed)
     }
-
-    /// Models with an operator that the engine lacks; one that loads now fails the test above, so
-    /// that the list cannot rot.
-    private static let waiting: Set<String> = {
-        let url = URL(filePath: GoldenCase.folder("models-waiting.txt"))
-        guard let text = try? Data(contentsOf: url) else { return [] }
-        return Set(
-            String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
-                .filter { !$0.hasPrefix("#") })
-    }()
 
     /// Each operator has an official case, or a golden model that uses it, or a line that says
     /// where else it is tested.
