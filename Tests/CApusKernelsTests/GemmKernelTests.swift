@@ -60,7 +60,7 @@ struct GemmKernelTests {
                 let again = Self.pack(table, transposed, k: k, n: n, rowStride: 1, columnStride: k)
                 var parts = [Float](repeating: .nan, count: m * n + 1)
                 let middle = min(n, table.gemm_panel_columns)
-                for (first, last) in [(0, middle), (middle, n)] {
+                for (first, last) in [(0, middle), (middle, n)] where first < last {
                     table.gemm_f32(
                         m, n, k, a, Int64(k), again, &parts, Int64(n), first, last, 1, nil)
                 }
