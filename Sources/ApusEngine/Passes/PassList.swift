@@ -14,6 +14,8 @@ enum PassList {
         RecogniseGates(),
         RecogniseGelu(),
         RecogniseLayerNormalization(),
+        // What was recognised is dead, but still reads values that are fused only if nobody else does.
+        EliminateDeadNodes(),
         FoldBatchNormalization(),
         FuseChannelArithmetic(),
         FuseResidual(),

@@ -44,6 +44,19 @@ struct ProductFusionTests {
         #expect(try network.plan([output]).steps.count == 2)
     }
 
+    @Test func aGeluThatTheExporterSpeltOutIsApplied() throws {
+        var network = network(6)
+        let product = network.add("MatMul", ["x", try network.constant([24, 17])])
+        let x = network.add("Add", [product, try network.constant([17])])
+        let curve = network.add(
+            "Erf", [network.add("Div", [x, try network.constant([], [1.4142135])])])
+        let sum = network.add("Add", [curve, try network.constant([], [1])])
+        let output = network.add(
+            "Mul", [network.add("Mul", [x, sum]), try network.constant([], [0.5])])
+        #expect(try operators(network, output) == ["MatMul": 1])
+        #expect(try network.plan([output]).steps.count == 1)
+    }
+
     @Test func aGemmTakesItsActivation() throws {
         var network = ImageNetwork(seed: 2, shape: [7, 24], isWhole: false)
         let hidden = network.add(
