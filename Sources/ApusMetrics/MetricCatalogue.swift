@@ -1,7 +1,7 @@
 /// Every metric of Apus. A new one is one declaration here and its line in `all`.
 ///
 /// - Source: Prometheus "Metric and label naming"; Triton "Metrics" for the `nv_` names, whose
-///   spelling is fixed.
+///   spelling is fixed; TorchServe "Metrics" for the `ts_` names.
 public enum MetricCatalogue {
     // MARK: Requests, per model version
 
@@ -148,6 +148,19 @@ public enum MetricCatalogue {
     public static let tritonMemoryUsed = MetricDeclaration(
         "nv_cpu_memory_used_bytes", .gauge, unit: .bytes, help: "Memory in use on the machine.")
 
+    // MARK: TorchServe's names, if its dialect is spoken
+
+    public static let torchServeRequests = MetricDeclaration(
+        "ts_inference_requests_total", .counter, labels: torchServeLabels,
+        help: "Requests that reached a model version.")
+    public static let torchServeLatency = MetricDeclaration(
+        "ts_inference_latency_microseconds", .counter, unit: .microseconds,
+        labels: torchServeLabels, help: "Time of requests, end to end, summed.")
+    public static let torchServeQueueLatency = MetricDeclaration(
+        "ts_queue_latency_microseconds", .counter, unit: .microseconds, labels: torchServeLabels,
+        help: "Time that requests waited for an instance, summed.")
+    private static let torchServeLabels = ["model_name", "model_version", "hostname"]
+
     /// All of the above, in that order; printing sorts by name.
     public static let all: [MetricDeclaration] = [
         requests, requestDuration, stageDuration, batchSize, inferences, executions, queueDepth,
@@ -162,6 +175,7 @@ public enum MetricCatalogue {
         tritonQueueDuration, tritonComputeInput, tritonComputeInfer, tritonComputeOutput,
         tritonPending, tritonLoadDuration, tritonCPUUtilization, tritonMemoryTotal,
         tritonMemoryUsed,
+        torchServeRequests, torchServeLatency, torchServeQueueLatency,
     ]
 
     /// 25 µs to 10 s: from the parsing of a tiny request to a large model on few cores.

@@ -24,6 +24,8 @@ public struct MetricDeclaration: Sendable {
         /// `nv_…`: Triton's fixed names, for dashboards and autoscalers that exist. `promtool`
         /// complains about their endings (`_us`, `_count`, no `_total`), which cannot be helped.
         case triton
+        /// `ts_…`: TorchServe's, for those who come from there; spelled as badly.
+        case torchServe
     }
 
     public let name: String
@@ -43,7 +45,8 @@ public struct MetricDeclaration: Sendable {
         self.unit = unit
         self.labelNames = labelNames
         self.help = help
-        self.dialect = name.hasPrefix("nv_") ? .triton : .apus
+        self.dialect =
+            name.hasPrefix("nv_") ? .triton : name.hasPrefix("ts_") ? .torchServe : .apus
     }
 }
 

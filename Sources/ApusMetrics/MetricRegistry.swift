@@ -55,15 +55,20 @@ public final class MetricRegistry: @unchecked Sendable {
     }
 
     /// All series of `dialects` in the text format 0.0.4, sorted by name and labels.
+    ///
+    /// - Parameter names: of the metrics wanted; empty = all.
     public func exposition(
-        dialects: Set<MetricDeclaration.Dialect> = Set(MetricDeclaration.Dialect.allCases)
+        dialects: Set<MetricDeclaration.Dialect> = Set(MetricDeclaration.Dialect.allCases),
+        names: Set<String> = []
     ) -> [UInt8] {
         let (recorded, collectors) = queue.sync { (families, self.collectors) }
         var printed = recorded.values.map { PrintedFamily($0) }
         printed += CollectedSample.families(of: collectors.flatMap { $0() })
         var printer = TextPrinter()
         for family in printed.sorted(by: { $0.declaration.name < $1.declaration.name })
-        where dialects.contains(family.declaration.dialect) {
+        where dialects.contains(family.declaration.dialect)
+            && (names.isEmpty || names.contains(family.declaration.name))
+        {
             printer.write(family)
         }
         return printer.text

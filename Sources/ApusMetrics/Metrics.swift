@@ -6,6 +6,7 @@ public final class Metrics: Sendable {
     public let repository: RepositoryMetrics
     private let lease: SeriesLease
     private let coreBudget: Gauge
+    private let torchServeHost: String?
 
     /// The `Content-Type` of `exposition()`.
     public static let contentType = TextPrinter.contentType
@@ -13,7 +14,9 @@ public final class Metrics: Sendable {
     /// - Parameters:
     ///   - version: of this Apus, for the build info.
     ///   - collectsProcess: whether CPU, memory and descriptors are read from /proc at each scrape.
-    public init(version: String, collectsProcess: Bool = true) {
+    ///   - torchServeHost: the name of this machine, if TorchServe's metrics are printed too.
+    public init(version: String, collectsProcess: Bool = true, torchServeHost: String? = nil) {
+        self.torchServeHost = torchServeHost
         registry = MetricRegistry()
         lease = registry.makeLease()
         server = ServerMetrics(registry: registry)
@@ -41,16 +44,21 @@ public final class Metrics: Sendable {
     ///
     /// - Parameter tags: `metric_tags` of the configuration: extra labels on the `nv_` names.
     public func model(name: String, version: String, tags: [String: String] = [:]) -> ModelMetrics {
-        ModelMetrics(registry: registry, name: name, version: version, tags: tags)
+        ModelMetrics(
+            registry: registry, name: name, version: version, tags: tags,
+            torchServeHost: torchServeHost)
     }
 
     /// The text that Prometheus scrapes, sorted by name and labels.
     ///
-    /// - Parameter dialects: `[.apus]` leaves out Triton's names, of which `promtool check metrics`
-    ///   does not approve.
+    /// - Parameters:
+    ///   - dialects: `[.apus]` leaves out other servers' names, of which `promtool check metrics` does
+    ///     not approve.
+    ///   - names: of the metrics wanted; empty = all.
     public func exposition(
-        dialects: Set<MetricDeclaration.Dialect> = Set(MetricDeclaration.Dialect.allCases)
+        dialects: Set<MetricDeclaration.Dialect> = Set(MetricDeclaration.Dialect.allCases),
+        names: Set<String> = []
     ) -> [UInt8] {
-        registry.exposition(dialects: dialects)
+        registry.exposition(dialects: dialects, names: names)
     }
 }

@@ -69,8 +69,12 @@ public final class ModelMetrics: Sendable {
     private let inferences: Counter
     private let executions: Counter
     private let triton: TritonModelMetrics
+    private let torchServe: TorchServeModelMetrics?
 
-    init(registry: MetricRegistry, name: String, version: String, tags: [String: String]) {
+    init(
+        registry: MetricRegistry, name: String, version: String, tags: [String: String],
+        torchServeHost: String?
+    ) {
         let lease = registry.makeLease()
         let labels = [name, version]
         self.lease = lease
@@ -88,6 +92,9 @@ public final class ModelMetrics: Sendable {
         inferences = registry.counter(MetricCatalogue.inferences, labels, lease: lease)
         executions = registry.counter(MetricCatalogue.executions, labels, lease: lease)
         triton = TritonModelMetrics(registry: registry, labels: labels, tags: tags, lease: lease)
+        torchServe = torchServeHost.map {
+            TorchServeModelMetrics(registry: registry, labels: labels + [$0], lease: lease)
+        }
     }
 
     /// Counts a request that ended, with the time since its first byte.
@@ -96,6 +103,8 @@ public final class ModelMetrics: Sendable {
         duration.observe(nanoseconds)
         if outcome == .success { triton.requestDuration.add(nanoseconds) }
         triton.counter(of: outcome).add()
+        torchServe?.requests.add()
+        torchServe?.latency.add(nanoseconds)
     }
 
     /// Records the time of one request in a stage.
@@ -108,6 +117,7 @@ public final class ModelMetrics: Sendable {
         let count = UInt64(clamping: requestCount)
         stages[stage.rawValue].observe(nanoseconds, count: count)
         triton.duration(of: stage)?.add(nanoseconds &* count)
+        if stage == .queue { torchServe?.queueLatency.add(nanoseconds &* count) }
     }
 
     /// Counts an execution over `rowCount` rows.
@@ -132,6 +142,20 @@ public final class ModelMetrics: Sendable {
         queueDepth.subtract(1)
         queueBytes.subtract(Int64(byteCount))
         triton.pending.subtract(1)
+    }
+}
+
+/// The same under TorchServe's names.
+private struct TorchServeModelMetrics: Sendable {
+    let requests: Counter
+    let latency: Counter
+    let queueLatency: Counter
+
+    init(registry: MetricRegistry, labels: [String], lease: SeriesLease) {
+        requests = registry.counter(MetricCatalogue.torchServeRequests, labels, lease: lease)
+        latency = registry.counter(MetricCatalogue.torchServeLatency, labels, lease: lease)
+        queueLatency = registry.counter(
+            MetricCatalogue.torchServeQueueLatency, labels, lease: lease)
     }
 }
 

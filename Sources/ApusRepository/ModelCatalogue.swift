@@ -80,6 +80,8 @@ public struct ModelLoadOptions: Sendable {
     /// Files by path inside the model's directory (checked by the repository), instead of the
     /// directory's own; needs `configurationJSON`.
     public var files: [String: [UInt8]] = [:]
+    /// Where the model is read from, from now on, instead of the place that it had.
+    public var place: NamedModel?
     /// Only this version, beside those that serve: from then on exactly the versions chosen so are
     /// served, whatever the version policy says, until the model is loaded or unloaded as a whole.
     public var version: ModelVersion?

@@ -6,7 +6,7 @@ extension ModelRepository {
     ) async throws(RepositoryError) {
         let modelName = try checkControl(name)
         guard
-            options.configurationJSON == nil && options.files.isEmpty
+            options.configurationJSON == nil && options.files.isEmpty && options.place == nil
                 || settings.allowsModelUpload
         else { throw .loadFailed(name: name, reasons: ["allow_model_upload is off"]) }
         guard options.version == nil || options.configurationJSON == nil else {
@@ -19,6 +19,7 @@ extension ModelRepository {
         defer { turns.pass(name)?.resume() }
         guard phase == .starting || phase == .serving else { throw .stopping }
         let loadOverride = try await makeOverride(modelName, options)
+        let place = try await resolvedPlace(options)
         guard phase == .starting || phase == .serving else { throw .stopping }
         let formerVersions = models[name]?.chosenVersions
         if let version = options.version {
@@ -26,6 +27,7 @@ extension ModelRepository {
         } else {
             begin(modelName, loadOverride)
         }
+        if let place { put(place, for: name) }
         await rescan(.models([name]))
         // The look at the disk may have ended it, or nobody looks any more.
         reconcile(name)
@@ -134,6 +136,29 @@ extension ModelRepository {
         }
     }
 
+    // MARK: Places
+
+    /// Where the call wants the model to be read from, links resolved; nil if nowhere else.
+    private func resolvedPlace(
+        _ options: ModelLoadOptions
+    ) async throws(RepositoryError) -> NamedModel? {
+        guard var place = options.place else { return nil }
+        guard let scanner else { throw .stopping }
+        let path = place.path
+        guard let resolved = await scanner.run({ DiskReader.realPath(path) }) else {
+            throw .loadFailed(name: place.name.text, reasons: ["no such directory: \(path)"])
+        }
+        place.path = resolved
+        return place
+    }
+
+    /// Reads a model from a directory of its own from now on; from its repository if it is nil.
+    private func put(_ place: NamedModel?, for name: String) {
+        let former = placed[name]
+        placed[name] = place
+        if former?.path != place?.path { watcher?.follow(name, at: place?.path) }
+    }
+
     // MARK: Versions
 
     /// Has exactly these versions served; nil = those of the policy.
@@ -158,7 +183,8 @@ extension ModelRepository {
             models[name.text] ?? ModelRecord(name: name, isWanted: false, isExpected: false)
         model.chosenVersions = nil
         model.operation = LoadOperation(
-            formerOverride: model.loadOverride, wasWanted: model.isWanted)
+            formerOverride: model.loadOverride, formerPlace: placed[name.text],
+            wasWanted: model.isWanted)
         model.isWanted = true
         model.loadOverride = loadOverride
         model.firstScan = scans.nextNumber
@@ -184,7 +210,7 @@ extension ModelRepository {
             operation.outcome == nil, !model.isBusy
         else { return }
         var reasons = operation.reasons
-        if reasons.isEmpty, !model.hasReady {
+        if reasons.isEmpty, !model.servesWhatIsFound {
             guard let found = model.found else {
                 revert(name, operation)
                 finishOperation(of: name, .failure(.modelNotFound(name: name)))
@@ -205,8 +231,11 @@ extension ModelRepository {
     private func revert(_ name: String, _ operation: LoadOperation) {
         guard var model = models[name] else { return }
         model.isWanted = operation.wasWanted || model.hasReady
-        if model.loadOverride?.number != operation.formerOverride?.number {
+        let isElsewhere = placed[name] != operation.formerPlace
+        if isElsewhere || model.loadOverride?.number != operation.formerOverride?.number {
+            if isElsewhere { put(operation.formerPlace, for: name) }
             model.loadOverride = operation.formerOverride
+            model.isReturning = true
             model.firstScan = scans.nextNumber
             scans.request(.models([name]))
         }

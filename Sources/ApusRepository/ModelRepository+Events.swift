@@ -31,7 +31,7 @@ extension ModelRepository {
         guard phase == .starting || phase == .serving, let scanner, let scan = scans.begin() else {
             return
         }
-        var request = RepositoryScanner.Request(scope: scan.scope)
+        var request = RepositoryScanner.Request(scope: scan.scope, placed: placed)
         for (name, model) in models {
             if let staging = model.loadOverride?.staging { request.staged[name] = staging.path }
         }
@@ -121,7 +121,7 @@ extension ModelRepository {
         guard let model = models[name] else { return true }
         guard number >= model.firstScan else { return false }
         let isFollowed = settings.controlMode.isFollowing || phase == .starting
-        return isFollowed || model.operation != nil || model.found == nil
+        return isFollowed || model.operation != nil || model.found == nil || model.isReturning
             || (!model.isWanted && model.versions.values.allSatisfy { $0.serving == nil })
     }
 
@@ -160,7 +160,7 @@ extension ModelRepository {
                 metadata: ["path": "\(path)", "reason": "\(reason)"])
         }
         for root in roots where snapshot.unreadable[root] == nil { warned.remove(root) }
-        for (path, reason) in snapshot.refusedNames where warned.insert(path).inserted {
+        for (path, reason) in snapshot.ignored where warned.insert(path).inserted {
             logger.warning(
                 "model ignored", metadata: ["path": "\(path)", "reason": "\(reason)"])
         }

@@ -31,7 +31,7 @@ extension ModelRepository {
         record.isUnloaded = false
         models[name]?.versions[version] = record
         let identity = ModelIdentity(name: model.name, version: version)
-        let root = model.loadOverride?.staging?.path ?? roots[found.root]
+        let root = model.loadOverride?.staging?.path ?? found.root
         let parent = found.isSingleFile ? Self.parent(of: found.path) : nil
         let job = LoadJob(
             bundle: ModelBundle(

@@ -27,8 +27,9 @@ public actor ModelRepository: ModelCatalogue {
     var rows: [String: ServingTable.Model] = [:]
     /// The repositories, links resolved; set at start.
     var roots: [String] = []
-    /// Models in directories of their own, by the index of theirs in `roots`.
-    var namedModels: [Int: NamedModel] = [:]
+    /// Models in directories of their own, links resolved. They go before those of the same name
+    /// in a repository.
+    var placed: [String: NamedModel] = [:]
     var scanner: RepositoryScanner?
     var watcher: DirectoryWatcher?
     /// Renames that the next look at the disk takes into account.
@@ -91,7 +92,7 @@ public actor ModelRepository: ModelCatalogue {
         phase = .starting
         let now = MonotonicClock.nowNanoseconds()
         startDeadline = now &+ settings.quietPeriod.nanoseconds &+ 1_000_000_000
-        scanner = RepositoryScanner(roots: roots, named: namedModels, loader: loader)
+        scanner = RepositoryScanner(roots: roots, loader: loader)
         expectStartupModels()
         listen()
         if settings.controlMode == .watch { await watch() }
@@ -156,17 +157,20 @@ public actor ModelRepository: ModelCatalogue {
     }
 
     private func resolveRoots() throws(RepositoryError) {
-        roots = try Self.resolved(settings.paths)
-        // A directory that MLflow saved a model to is that model.
-        for (index, root) in roots.enumerated()
-        where DiskReader.realPath("\(root)/\(BundleContent.mlflowFile)") != nil {
-            let name = root.split(separator: "/").last.flatMap { try? ModelName(String($0)) }
-            if let name { namedModels[index] = NamedModel(name: name, path: root) }
+        for root in try Self.resolved(settings.paths) {
+            // A directory that MLflow saved a model to is that model.
+            if DiskReader.realPath("\(root)/\(BundleContent.mlflowFile)") != nil,
+                let name = root.split(separator: "/").last.flatMap({ try? ModelName(String($0)) })
+            {
+                placed[name.text] = NamedModel(name: name, path: root)
+            } else {
+                roots.append(root)
+            }
         }
-        for model in settings.namedModels {
+        for var model in settings.namedModels {
             guard let root = try Self.resolved([model.path]).first else { continue }
-            namedModels[roots.count] = model
-            roots.append(root)
+            model.path = root
+            placed[model.name.text] = model
         }
     }
 
@@ -221,7 +225,7 @@ public actor ModelRepository: ModelCatalogue {
     private func watch() async {
         do {
             let watcher = try DirectoryWatcher(
-                roots: roots, models: namedModels.mapValues(\.name.text)
+                roots: roots, placed: placed.mapValues(\.path)
             ) { [events] in
                 events.yield(.watched($0))
             }

@@ -179,6 +179,24 @@ import Testing
         withExtendedLifetime(model) {}
     }
 
+    @Test func torchServesNamesAreThereOnDemand() {
+        let metrics = Metrics(version: "1", collectsProcess: false, torchServeHost: "h")
+        let model = metrics.model(name: "m", version: "1")
+        model.recordRequest(.success, nanoseconds: 3_000_000)
+        model.recordRequest(.failed, nanoseconds: 1_000_000)
+        model.recordStage(.queue, nanoseconds: 5000, requestCount: 2)
+        let labels = #"{model_name="m",model_version="1",hostname="h"}"#
+        #expect(lines(metrics).contains("ts_inference_requests_total\(labels) 2"))
+        #expect(lines(metrics).contains("ts_inference_latency_microseconds\(labels) 4000"))
+        #expect(lines(metrics).contains("ts_queue_latency_microseconds\(labels) 10"))
+        let chosen = metrics.exposition(names: ["ts_inference_requests_total"])
+        #expect(String(decoding: chosen, as: UTF8.self).split(separator: "\n").count == 3)
+        let other = makeMetrics()
+        let plain = other.model(name: "m", version: "1")
+        #expect(!lines(other).contains { $0.hasPrefix("ts_") })
+        withExtendedLifetime((model, plain)) {}
+    }
+
     @Test func versionsThatServeAreCountedUntilTheyAreRemoved() {
         let metrics = makeMetrics()
         metrics.repository.recordReady(

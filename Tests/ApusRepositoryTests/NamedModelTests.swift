@@ -57,7 +57,7 @@ import Testing
         await bench.repository.stop()
     }
 
-    @Test func twoModelsOfOneNameAreRefused() async throws {
+    @Test func aNamedModelGoesBeforeTheRepositorysOne() async throws {
         let elsewhere = try Files()
         try elsewhere.write("1/model.onnx", "one end")
         let name = try ModelName("digits")
@@ -66,9 +66,58 @@ import Testing
         }
         try bench.files.write("digits/1/model.onnx", "other end")
         try await bench.repository.start()
-        #expect(
-            await bench.repository.index().first?.reason?.contains("two models of this name")
-                == true)
+        #expect(bench.content("digits") == "one end")
+        #expect(await bench.repository.index().count == 1)
+        await bench.repository.stop()
+    }
+
+    // MARK: Load calls that say where
+
+    private func place(_ name: String, _ path: String) throws -> ModelLoadOptions {
+        var options = ModelLoadOptions()
+        options.place = NamedModel(name: try ModelName(name), path: path)
+        return options
+    }
+
+    @Test func aLoadCallMovesAModel() async throws {
+        let elsewhere = try Files()
+        try elsewhere.write("4/model.onnx", "four end")
+        let bench = try Bench()
+        try bench.files.write("digits/1/model.onnx", "one end")
+        try await bench.repository.start()
+        try await bench.repository.load("digits", options: try place("digits", elsewhere.path))
+        #expect(bench.content("digits") == "four end")
+        try await bench.wait("the old one to go") { bench.versions("digits") == [4] }
+        // From now on changes there are followed, and those in the repository are not.
+        try bench.files.write("digits/9/model.onnx", "nine end")
+        try elsewhere.write("5/model.onnx", "five end")
+        try await bench.wait("version 5") { bench.content("digits") == "five end" }
+        await bench.repository.rescan()
+        #expect(bench.content("digits") == "five end")
+        await bench.repository.stop()
+    }
+
+    @Test(arguments: [RepositorySettings.ControlMode.watch, .explicit])
+    func aMoveThatFailsChangesNothing(_ mode: RepositorySettings.ControlMode) async throws {
+        let elsewhere = try Files()
+        try elsewhere.write("bad/4/model.onnx", "fail: golden case end")
+        try elsewhere.write("empty/readme.txt", "nothing")
+        let bench = try Bench { $0.controlMode = mode }
+        try bench.files.write("digits/1/model.onnx", "one end")
+        try await bench.repository.start()
+        try await bench.repository.load("digits", options: ModelLoadOptions())
+        for path in ["bad", "empty", "missing"] {
+            await #expect(throws: RepositoryError.self, "\(path)") {
+                let options = try place("digits", "\(elsewhere.path)/\(path)")
+                try await bench.repository.load("digits", options: options)
+            }
+            #expect(bench.versions("digits") == [1])
+        }
+        // Nor later, when nobody waits for the call any more.
+        try await Task.sleep(for: .milliseconds(300))
+        await bench.repository.rescan()
+        #expect(bench.versions("digits") == [1])
+        #expect(await bench.repository.index().map(\.state) == [.ready])
         await bench.repository.stop()
     }
 }

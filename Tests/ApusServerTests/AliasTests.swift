@@ -1,9 +1,44 @@
+import ApusCore
+import ApusMetrics
 import ApusWire
 import SwiftProtobuf
 import Testing
 
+@testable import ApusServer
+
 /// Names for versions, over both protocols.
 @Suite struct AliasTests {
+    @Test func theVersionNamedDefaultAnswersWhoAsksForNone() async throws {
+        try await withServer { test in
+            let client = try test.connect()
+            let version = #""model_version":"\#(1)""#
+            #expect(try !client.exchange(infer("double")).text.contains(version))
+            let path = "/v2/models/double/aliases/default"
+            let set = request("POST", path, body: #"{"version":"1"}"#)
+            #expect(try client.exchange(set).status == 200)
+            #expect(try client.exchange(infer("double")).text.contains(version))
+            let take = request("POST", path, body: #"{"version":null}"#)
+            #expect(try client.exchange(take).status == 200)
+            #expect(try client.exchange(infer("double")).text.contains(#""model_version":"3""#))
+        }
+    }
+
+    @Test func aDefaultThatDoesNotServeLeavesTheNewest() throws {
+        let useCases = UseCases(
+            catalogue: try FakeCatalogue(), metrics: Metrics(version: "1"), serverName: "apus",
+            serverVersion: "1", dialects: DialectSettings())
+        func chosen() throws -> Int64 {
+            try useCases.servable("double", version: nil).identity.version.number
+        }
+        try useCases.aliases.change("default", of: "double", to: "2")
+        #expect(try chosen() == 3)
+        try useCases.aliases.change("default", of: "double", to: "1")
+        #expect(try chosen() == 1)
+        var configuration = ModelConfiguration(name: "m")
+        configuration.parameters["alias.default"] = "7"
+        #expect(useCases.aliases.defaultVersion(of: "m", configuration) == "7")
+    }
+
     @Test func aNameStandsForItsVersionUntilItIsTakenAway() async throws {
         try await withServer { test in
             let client = try test.connect()

@@ -143,7 +143,7 @@ import Testing
         ) {
             try bytes.withUnsafeBytes { try target.write($0, output: "y") }
         }
-        regions.unregister("a")
+        try regions.unregister("a")
         #expect(throws: SharedMemoryError.unknownRegion("a")) {
             try bytes[..<4].withUnsafeBytes { try target.write($0, output: "y") }
         }

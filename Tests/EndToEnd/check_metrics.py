@@ -52,7 +52,7 @@ def keep_own_names(text):
     lines = []
     for line in text.splitlines(keepends=True):
         name = line.split()[2] if line.startswith("#") else line
-        if not name.startswith("nv_"):
+        if not name.startswith(("nv_", "ts_")):
             lines.append(line)
     return "".join(lines)
 

@@ -10,6 +10,8 @@ final class RepositoryScanner: @unchecked Sendable {
     /// A look at the repositories.
     struct Request: Sendable {
         var scope: ScanScope
+        /// Models in directories of their own, links resolved.
+        var placed: [String: NamedModel] = [:]
         /// Models that are served from files of a load call: their directories.
         var staged: [String: String] = [:]
     }
@@ -23,17 +25,12 @@ final class RepositoryScanner: @unchecked Sendable {
     static let configurationByteCountMax = 16 << 20
 
     private let readers: [DiskReader]
-    /// Directories that are models, by the index of their readers.
-    private let named: [Int: NamedModel]
     private let loader: any ModelLoader
     private let queue = DispatchQueue(label: "apus.repository.scan")
     private var parsed: [String: Parsed] = [:]
 
-    /// - Parameters:
-    ///   - roots: the repositories' directories, links resolved.
-    ///   - named: those that are models themselves, by their index.
-    init(roots: [String], named: [Int: NamedModel] = [:], loader: any ModelLoader) {
-        self.named = named
+    /// - Parameter roots: the repositories' directories, links resolved.
+    init(roots: [String], loader: any ModelLoader) {
         readers = roots.map { DiskReader(root: $0) }
         self.loader = loader
     }
@@ -53,19 +50,23 @@ final class RepositoryScanner: @unchecked Sendable {
     private func snapshot(_ request: Request) -> RepositorySnapshot {
         dispatchPrecondition(condition: .onQueue(queue))
         var snapshot = RepositorySnapshot()
-        for (index, reader) in readers.enumerated() {
-            if let model = named[index] {
-                look(at: model, in: reader, index: index, request, &snapshot)
-                continue
-            }
+        for reader in readers {
             for name in names(in: reader, request.scope, &snapshot) {
-                look(at: name, in: reader, index: index, request, &snapshot)
+                look(at: name, in: reader, request, &snapshot)
             }
+        }
+        for (name, own) in request.placed where request.scope.includes(name) {
+            var found = model(own.name, path: own.path, reader: DiskReader(root: own.path))
+            if var configuration = found?.configuration {
+                own.complete(&configuration)
+                found?.configuration = configuration
+            }
+            snapshot.models[name] = found
         }
         for (name, directory) in request.staged where request.scope.includes(name) {
             guard let name = Self.modelName(name) else { continue }
             snapshot.models[name.text] = model(
-                name, path: directory, root: 0, reader: DiskReader(root: directory))
+                name, path: directory, reader: DiskReader(root: directory))
         }
         return snapshot
     }
@@ -89,7 +90,7 @@ final class RepositoryScanner: @unchecked Sendable {
     }
 
     private func look(
-        at entry: String, in reader: DiskReader, index: Int, _ request: Request,
+        at entry: String, in reader: DiskReader, _ request: Request,
         _ snapshot: inout RepositorySnapshot
     ) {
         let path = "\(reader.root)/\(entry)"
@@ -106,21 +107,26 @@ final class RepositoryScanner: @unchecked Sendable {
         guard isSingleFile || !isFile, entry != "lost+found" else { return }
         let text = isSingleFile ? Self.withoutEnding(entry) : entry
         guard request.scope.includes(text), request.staged[text] == nil else { return }
+        if let own = request.placed[text] {
+            if own.path != path { snapshot.ignored[path] = "it is served from \(own.path)" }
+            return
+        }
         let name: ModelName
         do {
             name = try ModelName(text)
         } catch {
-            snapshot.refusedNames[path] = error.message
+            snapshot.ignored[path] = error.message
             return
         }
         var found: FoundModel?
         if let problem {
-            found = FoundModel(name: name, root: index, path: path, isSingleFile: isSingleFile)
+            found = FoundModel(
+                name: name, root: reader.root, path: path, isSingleFile: isSingleFile)
             found?.problem = problem
         } else if isSingleFile {
-            found = singleFile(name, path: path, root: index, reader: reader)
+            found = singleFile(name, path: path, reader: reader)
         } else {
-            found = model(name, path: path, root: index, reader: reader)
+            found = model(name, path: path, reader: reader)
         }
         guard var found else { return }
         if let other = snapshot.models[text] {
@@ -131,30 +137,13 @@ final class RepositoryScanner: @unchecked Sendable {
         snapshot.models[text] = found
     }
 
-    /// A model that is a root itself.
-    private func look(
-        at own: NamedModel, in reader: DiskReader, index: Int, _ request: Request,
-        _ snapshot: inout RepositorySnapshot
-    ) {
-        let text = own.name.text
-        guard request.scope.includes(text), request.staged[text] == nil,
-            var found = model(own.name, path: reader.root, root: index, reader: reader)
-        else { return }
-        own.complete(&found.configuration)
-        if let other = snapshot.models[text] {
-            found.problem =
-                "there are two models of this name, \(other.path) and \(found.path): rename one"
-        }
-        snapshot.models[text] = found
-    }
-
     private func singleFile(
-        _ name: ModelName, path: String, root: Int, reader: DiskReader
+        _ name: ModelName, path: String, reader: DiskReader
     ) -> FoundModel? {
         guard let version = ModelVersion(number: 1),
             let tree = BundleContent.tree(path, isSingleFile: true, reader: reader)
         else { return nil }
-        var model = FoundModel(name: name, root: root, path: path, isSingleFile: true)
+        var model = FoundModel(name: name, root: reader.root, path: path, isSingleFile: true)
         var found = FoundVersion(path: path)
         found.files = tree
         model.versions[version] = found
@@ -163,9 +152,9 @@ final class RepositoryScanner: @unchecked Sendable {
 
     /// A model's directory; nil if it went away or holds neither a version nor a configuration.
     private func model(
-        _ name: ModelName, path: String, root: Int, reader: DiskReader
+        _ name: ModelName, path: String, reader: DiskReader
     ) -> FoundModel? {
-        var model = FoundModel(name: name, root: root, path: path, isSingleFile: false)
+        var model = FoundModel(name: name, root: reader.root, path: path, isSingleFile: false)
         do {
             var entries: [FileSignature.Entry] = []
             for entry in try reader.names(in: path) {

@@ -6,15 +6,15 @@ struct RepositorySnapshot: Sendable {
     var models: [String: FoundModel] = [:]
     /// Repositories that could not be listed, by path, with the reason.
     var unreadable: [String: String] = [:]
-    /// Names that no model can have, by path, with the reason.
-    var refusedNames: [String: String] = [:]
+    /// What looks like a model and is none, by path, with the reason.
+    var ignored: [String: String] = [:]
 }
 
 /// A model on disk.
 struct FoundModel: Sendable {
     let name: ModelName
-    /// Index of the repository it is in.
-    let root: Int
+    /// The directory that its links must not leave: of its repository, or its own.
+    let root: String
     /// `<repository>/<model>`, or the file of a single-file model.
     let path: String
     let isSingleFile: Bool
@@ -25,7 +25,7 @@ struct FoundModel: Sendable {
     var configuration: ModelConfiguration
     var versions: [ModelVersion: FoundVersion] = [:]
 
-    init(name: ModelName, root: Int, path: String, isSingleFile: Bool) {
+    init(name: ModelName, root: String, path: String, isSingleFile: Bool) {
         self.name = name
         self.root = root
         self.path = path

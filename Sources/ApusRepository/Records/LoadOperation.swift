@@ -5,6 +5,7 @@ struct LoadOperation: Sendable {
     typealias Outcome = Result<Void, RepositoryError>
 
     let formerOverride: LoadOverride?
+    let formerPlace: NamedModel?
     let wasWanted: Bool
     /// Whether the look at the disk that the call asked for is over.
     var isObserved = false

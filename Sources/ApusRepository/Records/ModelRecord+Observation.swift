@@ -44,6 +44,7 @@ extension ModelRecord {
     ) -> ObservationEffects {
         self.found = found
         operation?.isObserved = true
+        isReturning = false
         nextLook = nil
         if let found { observeFiles(found, context) }
         for version in Array(versions.keys) where found?.versions[version] == nil {

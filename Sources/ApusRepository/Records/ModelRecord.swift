@@ -32,6 +32,9 @@ struct ModelRecord: Sendable {
     var operation: LoadOperation?
     /// Looks at the disk that began before this one say nothing about this model.
     var firstScan: UInt64 = 0
+    /// Whether it goes back to other files, after a load that failed, and they were not looked at
+    /// yet.
+    var isReturning = false
     /// When to look again, if nothing happens before.
     var nextLook: UInt64?
     var loggedProblem: String?
@@ -59,6 +62,11 @@ struct ModelRecord: Sendable {
     }
 
     var hasReady: Bool { versions.values.contains { $0.serving != nil } }
+
+    /// Whether something serves that is still on disk.
+    var servesWhatIsFound: Bool {
+        versions.values.contains { $0.serving != nil && $0.found != nil }
+    }
 
     /// Whether a load, or a check before one, is under way.
     var isBusy: Bool {
@@ -94,7 +102,9 @@ struct ModelRecord: Sendable {
     {
         VersionStanding(
             isOnDisk: record.found != nil,
-            isLeaving: record.goneSince.map { $0 &+ quietNanoseconds > now } ?? false,
+            // A load call may lead elsewhere and back.
+            isLeaving: operation != nil || isReturning
+                || record.goneSince.map { $0 &+ quietNanoseconds > now } ?? false,
             isLoadable: record.candidate != nil && (record.isSettled || record.isLoading),
             isSettling: record.isSettling, isReady: record.serving != nil)
     }

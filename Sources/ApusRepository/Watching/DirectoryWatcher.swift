@@ -24,8 +24,8 @@ final class DirectoryWatcher: @unchecked Sendable {
 
     private let queue = DispatchQueue(label: "apus.repository.watch")
     private let readers: [DiskReader]
-    /// Directories that are models, by the index of their readers.
-    private let models: [Int: String]
+    /// Of the models in directories of their own, by name.
+    private var ownReaders: [String: DiskReader]
     private let descriptor: Int32
     private let source: any DispatchSourceRead
     private let report: @Sendable (WatchReport) -> Void
@@ -35,11 +35,12 @@ final class DirectoryWatcher: @unchecked Sendable {
     private var hasReportedProblem = false
 
     /// - Parameters:
-    ///   - models: names of the roots that are models themselves, by their index.
+    ///   - roots: the repositories' directories.
+    ///   - placed: directories of models that lie elsewhere, by name.
     ///   - report: called on the watcher's queue.
     /// - Throws: why the system gives no inotify.
     init(
-        roots: [String], models: [Int: String] = [:],
+        roots: [String], placed: [String: String] = [:],
         report: @escaping @Sendable (WatchReport) -> Void
     ) throws(DiskReader.Problem) {
         let descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
@@ -49,7 +50,7 @@ final class DirectoryWatcher: @unchecked Sendable {
         self.descriptor = descriptor
         self.report = report
         readers = roots.map { DiskReader(root: $0) }
-        self.models = models
+        ownReaders = placed.mapValues { DiskReader(root: $0) }
         source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
         source.setEventHandler { @Sendable [weak self] in self?.readEvents() }
         source.setCancelHandler { @Sendable in close(descriptor) }
@@ -62,21 +63,35 @@ final class DirectoryWatcher: @unchecked Sendable {
     func watchAll() async {
         await withCheckedContinuation { continuation in
             queue.async { @Sendable [self] in
-                for (index, reader) in readers.enumerated() {
-                    let model = models[index]
-                    watch(
-                        Watch(path: reader.root, level: model == nil ? 0 : 1, model: model),
-                        reader)
-                }
+                watchRoots()
                 send()
                 continuation.resume()
             }
         }
     }
 
+    /// Follows a model in another directory from now on; in its repository if `path` is nil. Asks
+    /// for a look at it when the watches stand.
+    func follow(_ model: String, at path: String?) {
+        queue.async { @Sendable [self] in
+            if let former = ownReaders[model] { unwatch(former.root) }
+            ownReaders[model] = path.map { DiskReader(root: $0) }
+            watchRoots()
+            pending.models.insert(model)
+            send()
+        }
+    }
+
     func stop() { source.cancel() }
 
     // MARK: Watches
+
+    private func watchRoots() {
+        for reader in readers { watch(Watch(path: reader.root, level: 0, model: nil), reader) }
+        for (model, reader) in ownReaders {
+            watch(Watch(path: reader.root, level: 1, model: model), reader)
+        }
+    }
 
     private func watch(_ watch: Watch, _ reader: DiskReader) {
         guard watch.level <= 2 + DiskReader.depthMax else { return }
@@ -197,10 +212,15 @@ final class DirectoryWatcher: @unchecked Sendable {
         }
         // A link to a directory comes as a file.
         if mask & Int(IN_CREATE | IN_MOVED_TO | IN_ATTRIB) != 0,
-            let reader = readers.first(where: { path.hasPrefix($0.root + "/") })
+            let reader = reader(of: path)
         {
             watchChild(name, of: watch, reader)
         }
+    }
+
+    private func reader(of path: String) -> DiskReader? {
+        let all = readers + ownReaders.values
+        return all.first { path.hasPrefix($0.root + "/") }
     }
 
     private func send() {

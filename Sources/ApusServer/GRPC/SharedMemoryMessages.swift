@@ -33,8 +33,8 @@ enum SharedMemoryMessages {
 
     @Sendable static func unregister(
         _ useCases: UseCases, _ request: Inference_SystemSharedMemoryUnregisterRequest
-    ) -> Inference_SystemSharedMemoryUnregisterResponse {
-        useCases.sharedMemory.unregister(request.name.nonEmpty)
+    ) throws -> Inference_SystemSharedMemoryUnregisterResponse {
+        try useCases.sharedMemory.unregister(request.name.nonEmpty)
         return .init()
     }
 

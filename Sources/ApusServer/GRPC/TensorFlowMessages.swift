@@ -72,25 +72,18 @@ enum TensorFlowMessages {
         }
     }
 
-    /// Loads the models of the list and unloads the others. Their directories are those that the
-    /// server knows.
+    /// Loads the models of the list from their directories and unloads the others.
     @Sendable static func reload(
         _ useCases: UseCases, _ request: Tensorflow_Serving_ReloadConfigRequest
     ) async throws -> Tensorflow_Serving_ReloadConfigResponse {
         let models = try ModelServerFile.models(request.config)
         let former = useCases.modelNames()
         for model in models {
+            var place = NamedModel(name: model.name, path: model.basePath)
+            place.versionPolicy = model.versionPolicy
+            place.versionLabels = model.versionLabels
             var options = ModelLoadOptions()
-            if model.versionPolicy != .latest(count: 1) || !model.versionLabels.isEmpty {
-                var configuration = ModelConfiguration(name: model.name.text)
-                configuration.versionPolicy = model.versionPolicy
-                for (label, version) in model.versionLabels {
-                    let name = ModelConfiguration.aliasPrefix + label
-                    configuration.parameters[name] = version.description
-                }
-                options.configurationJSON = String(
-                    decoding: ModelConfigurationCoder.json(of: configuration), as: UTF8.self)
-            }
+            options.place = place
             try await useCases.load(model.name.text, options: options)
         }
         for name in former where !models.contains(where: { $0.name.text == name }) {

@@ -61,15 +61,22 @@ struct MediaType {
 enum QueryText {
     /// Values by name, percent-decoded and with `+` for spaces; the first of each name.
     static func values(of target: String) -> [String: String] {
-        guard let start = target.firstIndex(of: "?") else { return [:] }
-        var values: [String: String] = [:]
+        Dictionary(pairs(of: target), uniquingKeysWith: { first, _ in first })
+    }
+
+    /// All values of one name, in their order.
+    static func values(named name: String, of target: String) -> [String] {
+        pairs(of: target).filter { $0.0 == name }.map(\.1)
+    }
+
+    private static func pairs(of target: String) -> [(String, String)] {
+        guard let start = target.firstIndex(of: "?") else { return [] }
         let query = target[target.index(after: start)...].prefix { $0 != "#" }
-        for part in query.split(separator: "&") {
+        return query.split(separator: "&").compactMap { part in
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = decoded(pair[0]), values[name] == nil else { continue }
-            values[name] = pair.count == 2 ? decoded(pair[1]) ?? "" : ""
+            guard let name = decoded(pair[0]) else { return nil }
+            return (name, pair.count == 2 ? decoded(pair[1]) ?? "" : "")
         }
-        return values
     }
 
     /// Nil if an escape is not whole or the bytes are no UTF-8.

@@ -27,8 +27,10 @@ enum SharedMemoryCodec {
         return .empty
     }
 
-    @Sendable static func unregister(_ useCases: UseCases, _ request: HTTPRequest) -> HTTPResponse {
-        useCases.sharedMemory.unregister(request.name)
+    @Sendable static func unregister(
+        _ useCases: UseCases, _ request: HTTPRequest
+    ) throws -> HTTPResponse {
+        try useCases.sharedMemory.unregister(request.name)
         return .empty
     }
 

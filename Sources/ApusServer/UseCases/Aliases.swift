@@ -9,6 +9,9 @@ import ApusRepository
 final class ModelAliases: Sendable {
     static let countMax = 10_000
     static let prefix = ModelConfiguration.aliasPrefix
+    /// The name of the version that requests mean which ask for none.
+    static let defaultName = "default"
+    private static let defaultKey = prefix + defaultName
 
     private struct Key: Hashable {
         let model: String
@@ -36,6 +39,14 @@ final class ModelAliases: Sendable {
     ) -> String? {
         if let change = set.withLock({ $0[Key(model: model, alias: alias)] }) { return change }
         return configuration.parameters[Self.prefix + alias]
+    }
+
+    /// The version that requests mean which ask for none; nil = the newest. On every request's way.
+    func defaultVersion(of model: String, _ configuration: ModelConfiguration) -> String? {
+        let change = set.withLock { set in
+            set.isEmpty ? nil : set[Key(model: model, alias: Self.defaultName)]
+        }
+        return change ?? configuration.parameters[Self.defaultKey]
     }
 
     /// - Parameter version: nil = the name stands for nothing any more.

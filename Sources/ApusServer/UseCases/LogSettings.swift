@@ -53,6 +53,9 @@ struct LogSettings: Sendable, Equatable {
         case ("log_verbose_level", .int64(let level)) where level >= 0:
             verboseLevel = UInt64(level)
         case ("log_verbose_level", .uint64(let level)): verboseLevel = level
+        case ("log_verbose_level", .double(let level)) where UInt64(exactly: level) != nil:
+            // JSON does not tell 2.0 from 2.
+            verboseLevel = UInt64(level)
         case ("log_format", .string("default")), ("log_format", .string("ISO8601")): break
         case ("log_file", _): throw .fileIsFixed
         case ("log_info", _), ("log_warning", _), ("log_error", _):

@@ -55,8 +55,9 @@ final class SharedMemoryRegions: SharedMemoryReader, Sendable {
     }
 
     /// Forgets a region, or all of them. Nothing is read from or written to it any more, and
-    /// requests that wanted to get an error.
-    func unregister(_ name: String?) {
+    /// requests that wanted to get an error. A name that is not registered is none to forget.
+    func unregister(_ name: String?) throws(SharedMemoryError) {
+        if let name { try Self.checkName(name) }
         regions.withLock { regions in
             guard let name else {
                 for region in regions.values { region.isRevoked.cancel() }

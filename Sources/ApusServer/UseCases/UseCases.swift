@@ -44,11 +44,19 @@ final class UseCases: Sendable {
 
     /// The version that serves, its name checked.
     ///
-    /// - Parameter version: its number or a name for it; nil = the newest.
+    /// - Parameter version: its number or a name for it; nil = the one named `default`, if that serves,
+    ///   else the newest.
     func servable(_ name: String, version: String?) throws -> any Servable {
         // A name that could leave the repository goes no further than here.
         _ = try ModelName(name)
-        let number = try version.map { try versionNumber($0, of: name) }
-        return try catalogue.servable(name: name, version: number)
+        if let version {
+            let number = try versionNumber(version, of: name)
+            return try catalogue.servable(name: name, version: number)
+        }
+        let newest = try catalogue.servable(name: name, version: nil)
+        guard let number = aliases.defaultVersion(of: name, newest.configuration) else {
+            return newest
+        }
+        return (try? catalogue.servable(name: name, version: number)) ?? newest
     }
 }

@@ -24,7 +24,7 @@ public enum RepositoryRequest {
     /// Whether the index is to list only what is ready.
     public static func index(_ body: TensorBytes) throws(WireError) -> Bool {
         var isReadyOnly = false
-        try read(body) { name, scanner throws(WireError) in
+        try JSONScanner.readMembers(of: body) { name, scanner throws(WireError) in
             if name.equals("ready") {
                 isReadyOnly = try scanner.bool("ready")
             } else {
@@ -71,7 +71,7 @@ public enum RepositoryRequest {
         _ body: TensorBytes,
         each read: (JSONText, inout JSONScanner) throws(WireError) -> Void
     ) throws(WireError) {
-        try self.read(body) { name, scanner throws(WireError) in
+        try JSONScanner.readMembers(of: body) { name, scanner throws(WireError) in
             guard name.equals("parameters") else {
                 try scanner.skipValue()
                 return
@@ -80,17 +80,5 @@ public enum RepositoryRequest {
             try scanner.openObject("parameters")
             while let name = try scanner.nextMember(&isFirst) { try read(name, &scanner) }
         }
-    }
-
-    private static func read(
-        _ body: TensorBytes, each read: (JSONText, inout JSONScanner) throws(WireError) -> Void
-    ) throws(WireError) {
-        var scanner = JSONScanner(body.pointer, count: body.count)
-        let isBlank = body.withUnsafeBytes { $0.allSatisfy { $0 <= 0x20 } }
-        guard !isBlank else { return }
-        var isFirst = true
-        try scanner.openObject("request")
-        while let name = try scanner.nextMember(&isFirst) { try read(name, &scanner) }
-        try scanner.finish()
     }
 }

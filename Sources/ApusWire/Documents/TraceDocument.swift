@@ -48,7 +48,8 @@ public enum TraceDocument {
     /// What a client wants to change, by name; null = an empty list.
     public static func changes(_ body: TensorBytes) throws(WireError) -> [String: [String]] {
         var changes: [String: [String]] = [:]
-        try SettingsBody.read(body) { name, scanner throws(WireError) in
+        try JSONScanner.readMembers(of: body) { member, scanner throws(WireError) in
+            let name = member.string
             var values: [String] = []
             switch try scanner.peek() {
             case UInt8(ascii: "n"): try scanner.skipValue()
@@ -91,7 +92,8 @@ public enum LogSettingsDocument {
     /// What a client wants to change, by name.
     public static func changes(_ body: TensorBytes) throws(WireError) -> [String: ParameterValue] {
         var changes: [String: ParameterValue] = [:]
-        try SettingsBody.read(body) { name, scanner throws(WireError) in
+        try JSONScanner.readMembers(of: body) { member, scanner throws(WireError) in
+            let name = member.string
             guard let value = try RequestParameters.value(from: &scanner) else {
                 throw .invalidParameter(
                     name: name, reason: "must be a string, number, true or false")
@@ -99,21 +101,6 @@ public enum LogSettingsDocument {
             changes[name] = value
         }
         return changes
-    }
-}
-
-/// An object whose members are settings.
-private enum SettingsBody {
-    static func read(
-        _ body: TensorBytes, each read: (String, inout JSONScanner) throws(WireError) -> Void
-    ) throws(WireError) {
-        var scanner = JSONScanner(body.pointer, count: body.count)
-        let isBlank = body.withUnsafeBytes { $0.allSatisfy { $0 <= 0x20 } }
-        guard !isBlank else { return }
-        var isFirst = true
-        try scanner.openObject("request")
-        while let name = try scanner.nextMember(&isFirst) { try read(name.string, &scanner) }
-        try scanner.finish()
     }
 }
 

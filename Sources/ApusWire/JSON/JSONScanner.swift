@@ -1,3 +1,4 @@
+import ApusCore
 import CApusNumbers
 
 /// Walks through a JSON text from start to end, once, without building a tree: its user asks for
@@ -25,7 +26,7 @@ struct JSONScanner {
     mutating func peek() throws(WireError) -> UInt8 {
         while offset < count {
             let byte = text[offset]
-            guard byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else { return byte }
+            guard Self.isWhitespace(byte) else { return byte }
             offset &+= 1
         }
         throw .malformedJSON(reason: "the text ends too early", offset: offset)
@@ -115,11 +116,27 @@ struct JSONScanner {
     mutating func finish() throws(WireError) {
         while offset < count {
             let byte = text[offset]
-            guard byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else {
+            guard Self.isWhitespace(byte) else {
                 throw .malformedJSON(reason: "more text behind the value", offset: offset)
             }
             offset &+= 1
         }
+    }
+
+    /// Reads the object that a body is, member by member. A body of white space has none.
+    static func readMembers(
+        of body: TensorBytes, each read: (JSONText, inout JSONScanner) throws(WireError) -> Void
+    ) throws(WireError) {
+        guard !body.withUnsafeBytes({ $0.allSatisfy(isWhitespace) }) else { return }
+        var scanner = JSONScanner(body.pointer, count: body.count)
+        var isFirst = true
+        try scanner.openObject("request")
+        while let name = try scanner.nextMember(&isFirst) { try read(name, &scanner) }
+        try scanner.finish()
+    }
+
+    static func isWhitespace(_ byte: UInt8) -> Bool {
+        byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09
     }
 
     // MARK: Scalars

@@ -72,10 +72,7 @@ extension JSONWriter {
                     writer.member("in", "path")
                     writer.member("required", true)
                     writer.name("schema")
-                    writer.raw(
-                        name == "version"
-                            ? #"{"type":"string","pattern":"^[0-9]{1,18}$"}"#
-                            : #"{"type":"string","minLength":1,"maxLength":255}"#)
+                    writer.raw(Self.schema(ofParameter: name))
                     writer.closeObject()
                 }
             }
@@ -95,6 +92,20 @@ extension JSONWriter {
                 }
                 writer.errors()
             }
+        }
+    }
+
+    private static func schema(ofParameter name: String) -> String {
+        switch name {
+        case "version": #"{"type":"string","pattern":"^(0|[1-9][0-9]{0,17})$"}"#
+        case "alias":
+            #"{"type":"string","maxLength":255,"#
+                + #""pattern":"^[^0-9/\\u0000-\\u0020\\u007f][^/\\u0000-\\u0020\\u007f]*$"}"#
+        case "model_name":
+            #"{"type":"string","maxLength":255,"#
+                + #""pattern":"^[^./\\u0000-\\u001f\\u007f][^/\\u0000-\\u001f\\u007f]*$"}"#
+        default:
+            #"{"type":"string","maxLength":255,"pattern":"^[^/\\u0000-\\u001f\\u007f]+$"}"#
         }
     }
 
@@ -227,7 +238,7 @@ extension JSONWriter {
     private mutating func tensorSchema(_ tensor: TensorSpecification) {
         openObject()
         member("type", "object")
-        member("required", each: ["name", "shape", "datatype", "data"]) { $0.string($1) }
+        member("required", each: ["name", "shape", "datatype"]) { $0.string($1) }
         member("properties") { writer in
             writer.member("name") { $0.member("const", tensor.name) }
             writer.member("datatype") { writer in
@@ -249,7 +260,7 @@ extension JSONWriter {
                 writer.member("description", "Row by row, flat or nested")
                 writer.member("type", "array")
                 writer.name("items")
-                writer.raw(tensor.dataType.elementSchema)
+                writer.raw(OpenAPIRoutes.schema(tensor.dataType.elementSchema))
             }
         }
         closeObject()
@@ -269,13 +280,13 @@ extension JSONWriter {
 }
 
 extension DataType {
-    /// The schema of an element, or of an array of them.
+    /// The name of the schema of an element, or of an array of them.
     fileprivate var elementSchema: String {
         switch self {
-        case .bool: #"{"type":["boolean","array"]}"#
-        case .string: #"{"type":["string","array"]}"#
-        case .float, .double: #"{"type":["number","array"]}"#
-        default: #"{"type":["integer","array"]}"#
+        case .bool: "Booleans"
+        case .string: "Strings"
+        case .float, .double: "Numbers"
+        default: "Integers"
         }
     }
 }

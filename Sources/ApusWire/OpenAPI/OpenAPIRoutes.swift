@@ -102,6 +102,9 @@ enum OpenAPIRoutes {
                 "post", "/v2/systemsharedmemory/region/{region}/unregister",
                 "Forget a region of shared memory"),
             .init("get", "/v2/trace/setting", "Settings of traces", response: object),
+            .init(
+                "post", "/v2/trace/setting", "Change settings of traces",
+                request: schema("TraceSettings"), response: object),
         ] + ofModels("/v2/models/{model_name}")
         + ofModels("/v2/models/{model_name}/versions/{version}")
 
@@ -137,48 +140,64 @@ enum OpenAPIRoutes {
         return result
     }
 
-    static let schemas: [(name: String, schema: String)] = [
-        (
-            "Error",
-            #"{"type":"object","required":["error"],"properties":{"error":{"type":"string"}}}"#
-        ),
-        (
-            "Server",
-            #"{"type":"object","required":["name","version","extensions"],"properties":"#
-                + #"{"name":{"type":"string"},"version":{"type":"string"},"#
-                + #""extensions":{"type":"array","items":{"type":"string"}}}}"#
-        ),
-        (
-            "Tensor",
-            #"{"type":"object","required":["name","datatype","shape"],"properties":"#
-                + #"{"name":{"type":"string"},"datatype":{"type":"string"},"#
-                + #""shape":{"type":"array","items":{"type":"integer","minimum":-1}}}}"#
-        ),
-        (
-            "Model",
-            #"{"type":"object","required":["name","versions","platform","inputs","outputs"],"#
-                + #""properties":{"name":{"type":"string"},"platform":{"type":"string"},"#
-                + #""versions":{"type":"array","items":{"type":"string"}},"#
-                + ##""inputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},"##
-                + ##""outputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}}}}"##
-        ),
-        (
-            "Alias",
-            #"{"type":"object","required":["version"],"properties":"#
-                + #"{"version":{"type":["string","integer","null"]}}}"#
-        ),
-        (
-            "LogSettings",
-            #"{"type":"object","additionalProperties":false,"properties":"#
-                + #"{"log_info":{"type":"boolean"},"log_warning":{"type":"boolean"},"#
-                + #""log_error":{"type":"boolean"},"#
-                + #""log_verbose_level":{"type":"integer","minimum":0,"maximum":2}}}"#
-        ),
-        (
-            "SharedMemory",
-            #"{"type":"object","required":["key","byte_size"],"properties":"#
-                + #"{"key":{"type":"string"},"offset":{"type":"integer","minimum":0},"#
-                + #""byte_size":{"type":"integer","minimum":1}}}"#
-        ),
-    ]
+    static let schemas: [(name: String, schema: String)] =
+        [
+            (
+                "Error",
+                #"{"type":"object","required":["error"],"properties":{"error":{"type":"string"}}}"#
+            ),
+            (
+                "Server",
+                #"{"type":"object","required":["name","version","extensions"],"properties":"#
+                    + #"{"name":{"type":"string"},"version":{"type":"string"},"#
+                    + #""extensions":{"type":"array","items":{"type":"string"}}}}"#
+            ),
+            (
+                "Tensor",
+                #"{"type":"object","required":["name","datatype","shape"],"properties":"#
+                    + #"{"name":{"type":"string"},"datatype":{"type":"string"},"#
+                    + #""shape":{"type":"array","items":{"type":"integer","minimum":-1}}}}"#
+            ),
+            (
+                "Model",
+                #"{"type":"object","required":["name","versions","platform","inputs","outputs"],"#
+                    + #""properties":{"name":{"type":"string"},"platform":{"type":"string"},"#
+                    + #""versions":{"type":"array","items":{"type":"string"}},"#
+                    + ##""inputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},"##
+                    + ##""outputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}}}}"##
+            ),
+            (
+                "Alias",
+                #"{"type":"object","required":["version"],"properties":"#
+                    + #"{"version":{"type":["string","integer","null"]}}}"#
+            ),
+            (
+                "LogSettings",
+                #"{"type":"object","additionalProperties":false,"properties":"#
+                    + #"{"log_info":{"type":"boolean"},"log_warning":{"type":"boolean"},"#
+                    + #""log_error":{"type":"boolean"},"#
+                    + #""log_verbose_level":{"type":"integer","minimum":0}}}"#
+            ),
+            (
+                "TraceSettings",
+                #"{"type":"object","additionalProperties":false,"properties":"#
+                    + #"{"trace_level":{"type":["array","string","null"]},"#
+                    + #""trace_rate":{"type":["string","integer","array","null"]},"#
+                    + #""trace_count":{"type":["string","integer","array","null"]},"#
+                    + #""log_frequency":{"type":["string","integer","array","null"]}}}"#
+            ),
+            (
+                "SharedMemory",
+                #"{"type":"object","required":["key","byte_size"],"properties":"#
+                    + #"{"key":{"type":"string"},"offset":{"type":"integer","minimum":0},"#
+                    + #""byte_size":{"type":"integer","minimum":1}}}"#
+            ),
+        ] + ["boolean", "string", "number", "integer"].map(elements)
+
+    /// Elements of a tensor, or arrays of them.
+    private static func elements(_ type: String) -> (name: String, schema: String) {
+        let name = type.prefix(1).uppercased() + type.dropFirst() + "s"
+        let nested = #"{"type":"array","items":\#(schema(name))}"#
+        return (name, #"{"anyOf":[{"type":"\#(type)"},\#(nested)]}"#)
+    }
 }

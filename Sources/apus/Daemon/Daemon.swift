@@ -54,7 +54,9 @@ struct Daemon {
             defaultBatching: files.batching)
         try settings.repository.checkDirectories()
         let cores = settings.scheduler.makeCoreBudget()
-        let metrics = Metrics(version: ApusVersion.text)
+        let metrics = Metrics(
+            version: ApusVersion.text,
+            torchServeHost: settings.server.dialects.contains(.torchserve) ? Self.hostName : nil)
         metrics.setCoreBudget(cores.coreCount)
         metrics.setMemoryLimit(byteCount: CgroupLimits.detect().memoryByteCount)
         repository = ModelRepository(
@@ -98,6 +100,14 @@ struct Daemon {
                 "gemm": "\(options.denseProvider.rawValue)",
                 "openblas_core": "\(BLASLibrary.coreName)",
             ])
+    }
+
+    private static var hostName: String {
+        var name = utsname()
+        guard uname(&name) == 0 else { return "localhost" }
+        return withUnsafeBytes(of: &name.nodename) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
     }
 
     // MARK: Life

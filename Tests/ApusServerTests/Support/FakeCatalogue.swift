@@ -8,7 +8,7 @@ final class FakeCatalogue: ModelCatalogue {
     enum Call: Equatable {
         case load(
             name: String, configurationJSON: String?, files: [String: [UInt8]],
-            version: ModelVersion? = nil)
+            version: ModelVersion? = nil, place: NamedModel? = nil)
         case unload(name: String, version: ModelVersion? = nil)
     }
 
@@ -113,7 +113,8 @@ final class FakeCatalogue: ModelCatalogue {
             state.calls.append(
                 .load(
                     name: name, configurationJSON: options.configurationJSON,
-                    files: options.files, version: options.version))
+                    files: options.files, version: options.version,
+                    place: options.place))
             return state.failure
         }
         if let failure { throw failure }

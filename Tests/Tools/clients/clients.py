@@ -115,4 +115,12 @@ CLIENTS = [
         package="grpcio",
         options=["--dialects", "torchserve"],
     ),
+    Client(
+        name="schemathesis",
+        script="schemathesis_client.py",
+        environment="schemathesis",
+        requirements=["schemathesis==4.32.5"],
+        package="schemathesis",
+        options=SHARING,
+    ),
 ]

@@ -3,6 +3,7 @@ stubs that protoc makes of the .proto files here."""
 
 import json
 import struct
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -186,19 +187,32 @@ def check_grpc_errors(arguments, stubs):
 
 
 def check_grpc_reload(arguments, stubs):
-    serving, _, stub = prediction(arguments, stubs)
+    serving, predictor, stub = prediction(arguments, stubs)
+    elsewhere = arguments.models.parent / "elsewhere" / "sums"
+    shutil.copytree(arguments.models / "sums" / "1", elsewhere / "7")
     wanted = serving.ReloadConfigRequest()
-    for name in ("iris", "sums"):
-        wanted.config.model_config_list.config.add(name=name, base_path=f"/models/{name}")
+    models = wanted.config.model_config_list.config
+    models.add(name="iris", base_path=str(arguments.models / "iris"))
+    models.add(name="sums", base_path=str(elsewhere))
     assert stub.HandleReloadConfigRequest(wanted, timeout=120).status.error_code == 0
-    status = serving.GetModelStatusRequest()
-    status.model_spec.name = "iris"
-    assert stub.GetModelStatus(status).model_version_status[-1].state == 30
-    serving, predictor, _ = prediction(arguments, stubs)
+    assert served(serving, stub, "iris") == {1}
+    assert served(serving, stub, "sums") == {7}, served(serving, stub, "sums")
     row = (1, [1, 1], "float_val", [1])
     refused(
         predictor.Predict, request(serving, "echo-fp32", x=row), grpc.StatusCode.UNAVAILABLE
     )
+    # A directory that is not there changes nothing.
+    models[1].base_path = str(elsewhere / "nothing")
+    refused(stub.HandleReloadConfigRequest, wanted, grpc.StatusCode.INVALID_ARGUMENT)
+    assert served(serving, stub, "sums") == {7}
+
+
+def served(serving, stub, name):
+    """The versions of a model that are available."""
+    status = serving.GetModelStatusRequest()
+    status.model_spec.name = name
+    found = stub.GetModelStatus(status).model_version_status
+    return {version.version for version in found if version.state == 30}
 
 
 def refused(call, message, code):

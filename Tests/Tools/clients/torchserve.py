@@ -1,7 +1,9 @@
 """The calls of curl that TorchServe's documentation shows."""
 
 import json
+import shutil
 import subprocess
+import time
 
 import checks
 
@@ -10,7 +12,15 @@ ROW = json.dumps([[5.1, 3.5, 1.4, 0.2]])
 
 def curl(arguments, path, *options):
     """Status and body of one call."""
-    command = ["curl", "--silent", "--show-error", "--write-out", "\n%{http_code}", *options]
+    body, _, status = raw(arguments, path, "--write-out", "\n%{http_code}", *options).rpartition(
+        "\n"
+    )
+    return int(status), json.loads(body) if body else None
+
+
+def raw(arguments, path, *options):
+    """What one call prints."""
+    command = ["curl", "--silent", "--show-error", "--globoff", *options]
     result = subprocess.run(
         [*command, f"http://{arguments.http}{path}"],
         capture_output=True,
@@ -18,8 +28,7 @@ def curl(arguments, path, *options):
         check=True,
         timeout=120,
     )
-    body, _, status = result.stdout.rpartition("\n")
-    return int(status), json.loads(body) if body else None
+    return result.stdout
 
 
 def check_ping(arguments, scratch):
@@ -63,6 +72,32 @@ def check_management(arguments, scratch):
     assert curl(arguments, "/predictions/iris", "--data", ROW)[0] == 200
 
 
+def check_default_version(arguments, scratch):
+    other = scratch / "models" / "iris" / "2"
+    shutil.copytree(other.parent / "1", other)
+    for _ in range(100):
+        status, body = curl(arguments, "/models/iris/2")
+        if status == 200:
+            break
+        time.sleep(0.1)
+    assert (status, body[0]["modelVersion"]) == (200, "2"), body
+    assert curl(arguments, "/models/iris")[1][0]["modelVersion"] == "2"
+    status, body = curl(arguments, "/models/iris/2/set-default", "--request", "PUT")
+    assert status == 200 and "Default version" in body["status"], body
+    assert curl(arguments, "/predictions/iris", "--data", ROW)[0] == 200
+
+
+def check_metrics(arguments, scratch):
+    text = raw(arguments, "/metrics?name[]=ts_inference_requests_total")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert lines and all(line.startswith("ts_inference_requests_total{") for line in lines), text
+    iris = [line for line in lines if 'model_name="iris"' in line and "hostname=" in line]
+    assert sum(int(line.rpartition(" ")[2]) for line in iris) > 5, text
+    text = raw(arguments, "/metrics")
+    for name in ("ts_inference_latency_microseconds", "ts_queue_latency_microseconds"):
+        assert f'\n{name}{{model_name="' in text, name
+
+
 def check_description(arguments, scratch):
     status, body = curl(arguments, "/", "--request", "OPTIONS")
     assert status == 200 and body["openapi"].startswith("3."), body
@@ -76,6 +111,8 @@ def main():
             check_predictions,
             check_errors,
             check_management,
+            check_default_version,
+            check_metrics,
             check_description,
         ],
         arguments,

@@ -103,16 +103,12 @@ enum ModelManagementCodec {
     ) throws -> HTTPResponse {
         let name = request.model ?? ""
         let wanted = try useCases.servable(name, version: try ModelsV1Codec.version(request))
-        let current = try useCases.servable(name, version: nil)
-        guard wanted.identity == current.identity else {
-            throw WireError.unsupported(
-                "version \(current.identity.version) of \"\(name)\" is the default: the highest one "
-                    + "that is served always is; see version_policy")
-        }
+        let version = wanted.identity.version.description
+        try useCases.changeAlias(ModelAliases.defaultName, of: name, to: version)
         return .json(
             TorchServeDocuments.status(
                 "Default version successfully updated for model \"\(name)\" to "
-                    + "\"\(wanted.identity.version)\""))
+                    + "\"\(version)\""))
     }
 
     // MARK: Description
