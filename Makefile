@@ -119,3 +119,5 @@ end-to-end: test-packages
 	$(SWIFT) build $(CHECKED) --product apus
 	@.ci/logged .build/logs/end-to-end.log \
 		$(VENV)/bin/python Tests/EndToEnd/run.py --apus $(DEBUG_APUS) --tools .build/tools
+	@.ci/logged .build/logs/quick-clients.log \
+		$(PYTHON) Tests/Tools/clients/run.py --apus $(DEBUG_APUS) --quick --python $(VENV)/bin/python

@@ -13,7 +13,7 @@ import Testing
     private static let stream = "/inference.GRPCInferenceService/ModelStreamInfer"
 
     /// One row of two floats, or `values` of them.
-    private static func message(
+    static func message(
         _ model: String, id: String = "", values: [Float] = [1, 2],
         _ change: (inout Inference_ModelInferRequest) -> Void = { _ in }
     ) throws -> [UInt8] {

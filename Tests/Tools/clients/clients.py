@@ -26,6 +26,8 @@ class Client:
     arguments: list = field(default_factory=list)
     # Options of `apus serve` beside ports and repository.
     options: list = field(default_factory=list)
+    # Whether it belongs to the part that `make test` runs.
+    is_quick: bool = False
     # Whether a machine that cannot install or run it may leave it out.
     may_be_absent: bool = False
 
@@ -42,6 +44,7 @@ CLIENTS = [
             requirements=TRITON,
             package="tritonclient",
             options=SHARING,
+            is_quick=True,
         )
         for kind in ("http", "grpc", "http.aio", "grpc.aio")
     ),
@@ -51,6 +54,7 @@ CLIENTS = [
         environment="grpc",
         requirements=["grpcio-reflection==1.81.1", "grpcio-health-checking==1.81.1"],
         package="grpcio-reflection",
+        is_quick=True,
     ),
     Client(
         name="limits",
@@ -106,6 +110,7 @@ CLIENTS = [
         requirements=TENSORFLOW,
         package="grpcio",
         options=["--dialects", "tensorflow", "--dialects", "kserve"],
+        is_quick=True,
     ),
     Client(
         name="torchserve (curl)",
@@ -114,6 +119,7 @@ CLIENTS = [
         requirements=TENSORFLOW,
         package="grpcio",
         options=["--dialects", "torchserve"],
+        is_quick=True,
     ),
     Client(
         name="schemathesis",

@@ -3,10 +3,12 @@
 
     python3 Tests/Tools/clients/run.py --apus .build/debug/apus
     … --only grpc         only the clients with this in their name
+    … --quick             only those that `make test` runs
 
 Each client of `clients.py` gets a virtual environment under --environments, a fresh daemon on free
-loopback ports, and a copy of the sample models beside the small ones of `models.py`. The exit code
-is 1 if a client failed.
+loopback ports, and a copy of the sample models beside the small ones of `models.py`. With --python
+that interpreter, which has what the clients need, runs them all. The exit code is 1 if a client
+failed.
 """
 
 import argparse
@@ -33,11 +35,14 @@ SAMPLES = ("iris", "wine-cultivar-gbm")
 class Environments:
     """Virtual environments by name, made when they are first needed."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, interpreter=None):
         self.directory = directory
+        self.interpreter = interpreter
 
     def python(self, name, requirements):
         """The interpreter of an environment that has these requirements and nothing else."""
+        if self.interpreter:
+            return self.interpreter
         path = self.directory / name
         wanted = "".join(f"{requirement}\n" for requirement in requirements)
         installed = path / "installed.txt"
@@ -52,7 +57,8 @@ class Environments:
 
     def version(self, name, package):
         program = f"import importlib.metadata as m; print(m.version({package!r}))"
-        command = [self.directory / name / "bin" / "python", "-c", program]
+        python = self.interpreter or self.directory / name / "bin" / "python"
+        command = [python, "-c", program]
         return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "?"
 
 
@@ -105,9 +111,12 @@ def main():
     parser.add_argument("--apus", type=Path, default=Path(".build/debug/apus"))
     parser.add_argument("--environments", type=Path, default=Path(".build/clients"))
     parser.add_argument("--only", default="", help="part of the names of the clients to run")
+    parser.add_argument("--quick", action="store_true", help="only those that make test runs")
+    parser.add_argument("--python", type=Path, help="interpreter for all, instead of environments")
     arguments = parser.parse_args()
 
-    environments = Environments(arguments.environments.resolve())
+    python = arguments.python and arguments.python.absolute()
+    environments = Environments(arguments.environments.resolve(), python)
     rows = []
     with tempfile.TemporaryDirectory(prefix="apus-clients-") as scratch:
         tools = Tools(arguments.apus, Path(".build/tools"), scratch)
@@ -116,7 +125,7 @@ def main():
         command = [python, HERE / "models.py", arguments.client_models, ROOT / "models"]
         subprocess.run(command, check=True)
         for client in CLIENTS:
-            if arguments.only not in client.name:
+            if arguments.only not in client.name or client.is_quick < arguments.quick:
                 continue
             print(client.name)
             rows.append((client.name, *run_client(client, arguments, environments, tools)))

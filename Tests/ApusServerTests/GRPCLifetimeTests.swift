@@ -1,0 +1,38 @@
+import ApusServer
+import Testing
+
+/// How connections of gRPC end that the server no longer wants.
+@Suite struct GRPCLifetimeTests {
+    private static let infer = "/inference.GRPCInferenceService/ModelInfer"
+
+    @Test func anAgedConnectionEndsWhenItsCallsHaveBeenAnswered() async throws {
+        try await withServer(configure: { $0.grpc.connectionAgeMax = .milliseconds(200) }) { test in
+            let client = try GRPCClient(port: test.grpcPort)
+            let stream = try client.open(Self.infer)
+            stream.send(try GRPCTests.message("held"), isLast: true)
+            let held = try test.catalogue.model("held")
+            #expect(eventually { held.heldCount == 1 })
+            try await Task.sleep(for: .milliseconds(600))
+            #expect(client.isOpen, "a call is under way")
+            held.release()
+            #expect(try stream.response().status == 0)
+            #expect(eventually { !client.isOpen })
+        }
+    }
+
+    @Test func aClientThatAnswersNoPingIsGivenUp() async throws {
+        let configure: (inout HTTPServerConfiguration) -> Void = {
+            $0.grpc.keepaliveTime = .milliseconds(100)
+            $0.grpc.keepaliveTimeout = .milliseconds(100)
+        }
+        try await withServer(configure: configure) { test in
+            let client = try RawClient(port: test.grpcPort)
+            // The connection's preface and empty settings, as RFC 9113 has them; then silence.
+            try client.send(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8))
+            try client.send([0, 0, 0, 4, 0, 0, 0, 0, 0])
+            let received = try client.readToEnd()
+            let ping: [UInt8] = [0, 0, 8, 6, 0, 0, 0, 0, 0]
+            #expect(received.indices.contains { received[$0...].starts(with: ping) })
+        }
+    }
+}
