@@ -144,6 +144,7 @@ def start_servers(arguments, models, core):
         "apus": http_load.start(apus, PORTS["apus"], "/v2/health/ready", core),
         "bare": http_load.start(bare, PORTS["bare"], "/", core),
     }
+    http_load.check_free(PORTS["bare-grpc"])
     command = ["taskset", "-c", core, arguments.benchmarks / "bare-grpc", PORTS["bare-grpc"]]
     servers["bare-grpc"] = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
     servers["apus-grpc"] = servers["apus"]

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -59,8 +60,16 @@ def cases():
     ]
 
 
+def check_free(port):
+    """End if another server would be measured in place of ours."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            sys.exit(f"something listens on port {port} already: stop it and try again")
+
+
 def start(command, port, path, core):
     """Start a server on one core and wait until it answers."""
+    check_free(port)
     variables = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
     process = subprocess.Popen(
         ["taskset", "-c", str(core), *map(str, command)],
@@ -68,7 +77,7 @@ def start(command, port, path, core):
         stderr=subprocess.DEVNULL,
     )
     until = time.monotonic() + 30
-    while time.monotonic() < until:
+    while time.monotonic() < until and process.poll() is None:
         try:
             link = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             link.request("GET", path)
