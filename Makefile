@@ -18,7 +18,9 @@ SYSCONFDIR ?= /etc
 # Imports that Package.swift does not declare are errors.
 CHECKED := --explicit-target-dependency-import-check error
 # One release mode for all verbs: switching between static and dynamic recompiles everything.
-RELEASE := -c release --static-swift-stdlib --product apus $(CHECKED)
+# The compiler proves exclusive access or the debug build, which all tests run, checks it as it runs.
+OPTIMIZED := -c release -Xswiftc -enforce-exclusivity=unchecked
+RELEASE := $(OPTIMIZED) --static-swift-stdlib --product apus $(CHECKED)
 APUS := .build/release/apus
 DEBUG_APUS := .build/debug/apus
 VENV := .build/venv
@@ -43,7 +45,7 @@ build: release ## build the release binary: .build/release/apus
 
 bench: release ## start-up, load against a bare NIO server, engine against onnxruntime
 	@.ci/system-packages bench
-	$(SWIFT) build -c release --package-path Benchmarks --scratch-path .build/benchmarks
+	$(SWIFT) build $(OPTIMIZED) --package-path Benchmarks --scratch-path .build/benchmarks
 	$(PYTHON) Benchmarks/startup.py --apus $(APUS) --models $(MODELS)
 	$(PYTHON) Benchmarks/http_load.py --apus $(APUS) --bare .build/benchmarks/release/bare-nio
 	$(PYTHON) Benchmarks/grpc_load.py --apus $(APUS) --benchmarks .build/benchmarks/release

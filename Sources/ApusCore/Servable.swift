@@ -15,6 +15,10 @@ public protocol Servable: AnyObject, Sendable {
         _ request: InferenceRequest,
         completion: @escaping @Sendable (Result<InferenceResponse, any Error>) -> Void)
 
+    /// Admits requests that arrived together, each as `infer` does, before any of them is started: they
+    /// can then share an execution.
+    func infer(_ submissions: [InferenceSubmission])
+
     /// A small request that the model is known to answer, for documentation; empty if none is known.
     var exampleInputs: [NamedTensor] { get }
 
@@ -26,6 +30,12 @@ public protocol Servable: AnyObject, Sendable {
 }
 
 extension Servable {
+    public func infer(_ submissions: [InferenceSubmission]) {
+        for submission in submissions {
+            infer(submission.request, completion: submission.completion)
+        }
+    }
+
     public var memoryByteCount: Int { 0 }
     public var exampleInputs: [NamedTensor] { [] }
 }
@@ -56,4 +66,19 @@ public protocol ExecutableInstance: AnyObject {
     func run(
         _ inputs: [Tensor?], threadCountMax: Int, cancellation: CancellationFlag?
     ) throws -> [Tensor]
+}
+
+/// A request on its way to a model, and who wants the answer.
+public struct InferenceSubmission: Sendable {
+    public let request: InferenceRequest
+    /// Called exactly once, on any thread.
+    public let completion: @Sendable (Result<InferenceResponse, any Error>) -> Void
+
+    public init(
+        _ request: InferenceRequest,
+        completion: @escaping @Sendable (Result<InferenceResponse, any Error>) -> Void
+    ) {
+        self.request = request
+        self.completion = completion
+    }
 }

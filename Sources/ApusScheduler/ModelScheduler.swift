@@ -113,12 +113,25 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
         _ request: InferenceRequest,
         completion: @escaping @Sendable (Result<InferenceResponse, any Error>) -> Void
     ) {
+        infer([InferenceSubmission(request, completion: completion)])
+    }
+
+    public func infer(_ submissions: [InferenceSubmission]) {
         var actions = Actions()
         let now = clock()
+        for submission in submissions { admit(submission, now: now, &actions) }
+        state.withLock { $0.decide(now: now, &actions) }
+        perform(actions)
+    }
+
+    /// Lets a request wait, or answers why not.
+    private func admit(_ submission: InferenceSubmission, now: UInt64, _ actions: inout Actions) {
+        let request = submission.request
         do throws(SchedulerError) {
             let checked = try check.checked(request)
             let pending = PendingRequest(
-                request, checked: checked, enqueuedNanoseconds: now, completion: completion)
+                request, checked: checked, enqueuedNanoseconds: now,
+                completion: submission.completion)
             let terms = rules.terms(
                 priority: request.priority, timeoutMicroseconds: request.timeoutMicroseconds,
                 now: now)
@@ -131,9 +144,8 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
             record.failed(
                 receivedNanoseconds: request.receivedNanoseconds, now: now, error: error,
                 isExecuted: false)
-            completion(.failure(error))
+            submission.completion(.failure(error))
         }
-        perform(actions)
     }
 
     public func drain() async {

@@ -8,10 +8,11 @@ extension ServerContext {
     ///
     /// - Parameters:
     ///   - arrivedNanoseconds: when the last byte of the request was there.
-    ///   - answer: called once on `eventLoop`.
+    ///   - loop: that of the connection, on which this is called.
+    ///   - answer: called once on that loop.
     func run(
         _ decoded: DecodedRequest, by servable: any Servable, arrivedNanoseconds: UInt64,
-        on eventLoop: any EventLoop,
+        on loop: ServerLoop,
         answer: @escaping @Sendable (Result<InferenceResponse, any Error>) -> Void
     ) {
         if let metrics = useCases.metrics(of: servable) {
@@ -21,7 +22,8 @@ extension ServerContext {
                 .parse, nanoseconds: MonotonicClock.nowNanoseconds() &- arrivedNanoseconds)
         }
         beginWork()
-        servable.infer(decoded.request) { [self] result in
+        let eventLoop = loop.eventLoop
+        loop.submit(decoded.request, to: servable) { [self] result in
             if eventLoop.inEventLoop {
                 answer(result)
             } else {

@@ -124,7 +124,7 @@ import Testing
                     bytes(message), receivedNanoseconds: 0, cancellation: CancellationFlag()
                 ).decoded
                 acceptedCount += 1
-                #expect(throws: Never.self, "run \(run)") {
+                #expect(throws: Never.self, "run \(run): \(message)") {
                     try Inference_ModelInferRequest(serializedBytes: message)
                 }
                 let answer = try response(decoded.request.inputs, id: decoded.request.id)

@@ -11,7 +11,6 @@ extension SchedulerState {
         try makeRoom(for: request, terms: terms, now: now, &actions)
         try checkDeadline(of: request, now: now)
         enqueue(request, key: key, terms: terms, now: now, keeping: scheduler)
-        decide(now: now, &actions)
     }
 
     /// Refuses the request if the queue is full, even without those that nobody waits for.
@@ -19,6 +18,9 @@ extension SchedulerState {
         for request: PendingRequest, terms: QueueRules.Terms, now: UInt64,
         _ actions: inout Actions
     ) throws(SchedulerError) {
+        if refusal(of: request, terms: terms) == nil { return }
+        // Those that came together with it may have been able to start.
+        decide(now: now, &actions)
         if refusal(of: request, terms: terms) == nil { return }
         let cancelled = pending.removeAll { $0.payload.request.cancellation.isCancelled }
         for entry in cancelled {

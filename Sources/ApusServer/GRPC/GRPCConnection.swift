@@ -2,7 +2,8 @@ import ApusMetrics
 import NIOCore
 import NIOHTTP2
 
-/// One HTTP/2 connection: closes it when the client takes nothing of its answers, or makes no sense.
+/// One HTTP/2 connection: closes it when the client takes nothing of its answers, answers no ping, or
+/// makes no sense.
 /// Its calls are `GRPCStream`s. Confined to its event loop.
 final class GRPCConnection: ChannelInboundHandler, LoopMember {
     typealias InboundIn = HTTP2Frame
@@ -12,10 +13,13 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
     private let loop: ServerLoop
     private var context: ChannelHandlerContext?
     private var stall = WriteStall()
+    /// When something came last, on the loop's clock.
+    private var readNanoseconds: UInt64
 
     init(server: ServerContext, loop: ServerLoop) {
         self.server = server
         self.loop = loop
+        readNanoseconds = loop.nowNanoseconds
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -33,6 +37,11 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
         context.fireChannelInactive()
     }
 
+    func channelReadComplete(context: ChannelHandlerContext) {
+        readNanoseconds = loop.nowNanoseconds
+        context.fireChannelReadComplete()
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // These concern one stream, which hears of them itself.
         if error is NIOHTTP2Errors.StreamError || error is NIOHTTP2Errors.NoSuchStream { return }
@@ -42,9 +51,12 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
     func checkTimeouts(now: UInt64) {
         guard let context else { return }
         stall.update(context.channel, now: now)
-        if stall.nanoseconds(now: now) > server.configuration.writeTimeout.nanoseconds {
-            closeNow()
-        }
+        let isStalled =
+            stall.nanoseconds(now: now) > server.configuration.writeTimeout.nanoseconds
+        // Of a ping without an answer NIO's handler makes a farewell, and waits for the answer to that.
+        let grpc = server.configuration.grpc
+        let silence = (grpc.keepaliveTime + grpc.keepaliveTimeout).nanoseconds
+        if isStalled || now &- min(readNanoseconds, now) > silence { closeNow() }
     }
 
     func closeNow() { context?.close(promise: nil) }

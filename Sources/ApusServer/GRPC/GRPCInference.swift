@@ -76,7 +76,7 @@ enum GRPCInference {
             encode: dialect?.encode)
         server.run(
             decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds,
-            on: stream.loop.eventLoop
+            on: stream.loop
         ) { answer(finish.outcome($0)) }
     }
 

@@ -66,7 +66,7 @@ extension HTTPConnection {
             encode: encode, trace: trace,
             metrics: server.useCases.metrics(of: servable))
         server.run(
-            decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds, on: loop.eventLoop,
+            decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds, on: loop,
             answer: answer.send)
     }
 

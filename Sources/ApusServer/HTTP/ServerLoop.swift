@@ -1,3 +1,4 @@
+import ApusCore
 import Dispatch
 import NIOCore
 
@@ -12,7 +13,8 @@ protocol LoopMember: AnyObject {
 }
 
 /// What the connections of one event loop share: a list of them, looked through for timeouts a few
-/// times a second (cheaper than a timer per request), and the current date.
+/// times a second (cheaper than a timer per request), the current date, and the requests that came in
+/// one turn of the loop.
 ///
 /// Touched only on `eventLoop`.
 final class ServerLoop {
@@ -22,6 +24,12 @@ final class ServerLoop {
     private(set) var responseWriter: HTTP1ResponseWriter
     private var members: [any LoopMember] = []
     private var sweep: RepeatedTask?
+    /// Requests of this turn, which start together at its end: what arrives together on many
+    /// connections then shares executions, and no thread is woken for each.
+    private var arrived: [(servable: any Servable, submission: InferenceSubmission)] = []
+    /// A request of so many bytes starts at once: taking in the others of its turn takes longer than
+    /// waking a thread.
+    private static let largeByteCount = 64 << 10
 
     init(eventLoop: any EventLoop, allocator: ByteBufferAllocator) {
         self.eventLoop = eventLoop
@@ -58,6 +66,35 @@ final class ServerLoop {
         // A member that closes takes itself out of the list.
         for member in members { member.checkTimeouts(now: now) }
     }
+
+    // MARK: Inference
+
+    /// Hands a request to a model at the end of this turn of the loop, or at once if it is large.
+    func submit(
+        _ request: InferenceRequest, to servable: any Servable,
+        completion: @escaping @Sendable (Result<InferenceResponse, any Error>) -> Void
+    ) {
+        let isLarge = request.inputs.contains {
+            $0.tensor.bytes.map { $0.count >= Self.largeByteCount } ?? false
+        }
+        if isLarge { return servable.infer(request, completion: completion) }
+        if arrived.isEmpty {
+            let bound = NIOLoopBound(self, eventLoop: eventLoop)
+            eventLoop.execute { bound.value.startArrived() }
+        }
+        arrived.append((servable, InferenceSubmission(request, completion: completion)))
+    }
+
+    private func startArrived() {
+        var rest = arrived
+        arrived.removeAll(keepingCapacity: true)
+        while let servable = rest.first?.servable {
+            servable.infer(rest.filter { $0.servable === servable }.map(\.submission))
+            rest.removeAll { $0.servable === servable }
+        }
+    }
+
+    // MARK: Members
 
     func add(_ member: any LoopMember) {
         member.indexInLoop = members.count

@@ -45,10 +45,14 @@ final class EmbeddedConnection {
     func receive(_ text: String) throws { try receive(Array(text.utf8)) }
 
     /// Bytes that arrive together.
-    func receive(_ bytes: [UInt8]) throws { try channel.writeInbound(ByteBuffer(bytes: bytes)) }
+    func receive(_ bytes: [UInt8]) throws {
+        try channel.writeInbound(ByteBuffer(bytes: bytes))
+        channel.embeddedEventLoop.run()
+    }
 
     /// All that was sent since the last call.
     func sentBytes() throws -> [UInt8] {
+        channel.embeddedEventLoop.run()
         var bytes: [UInt8] = []
         while let part = try channel.readOutbound(as: ByteBuffer.self) {
             bytes += part.readableBytesView
