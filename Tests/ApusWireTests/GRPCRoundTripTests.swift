@@ -44,6 +44,18 @@ import Testing
         #expect(back.map(\.tensor.shape) == tensors.map(\.tensor.shape))
         #expect(back.map { contents($0.tensor) } == tensors.map { contents($0.tensor) })
     }
+    /// The generated code says so, too.
+    @Test func aParameterWhoseNameIsNoStringIsMalformed() {
+        // parameters: an entry whose field 1 is fixed64, and an empty value.
+        let message: [UInt8] = [34, 11, 9, 1, 2, 3, 4, 5, 6, 7, 8, 18, 0]
+        #expect(throws: BinaryDecodingError.malformedProtobuf) {
+            try Inference_ModelInferRequest(serializedBytes: message)
+        }
+        #expect(throws: WireError.self) {
+            try ProtobufInferenceDecoder.decode(
+                bytes(message), receivedNanoseconds: 0, cancellation: CancellationFlag())
+        }
+    }
 
     @Test(arguments: RoundTripTests.jsonTypes, 0..<25)
     func tensorsSurviveTypedContents(dataType: DataType, seed: Int) throws {

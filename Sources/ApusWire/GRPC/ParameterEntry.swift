@@ -12,6 +12,10 @@ struct ParameterEntry {
             switch (tag.field, tag.type) {
             case (1, .bytes): name = try reader.string()
             case (2, .bytes): try readValue(message, try reader.bytes())
+            case (1, _), (2, _):
+                throw .malformedProtobuf(
+                    reason: "a parameter's \(tag.field == 1 ? "name" : "value") is of another type",
+                    offset: range.lowerBound)
             default: try reader.skip(tag)
             }
         }
