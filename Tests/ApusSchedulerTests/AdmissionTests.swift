@@ -34,6 +34,37 @@ import Testing
         }
     }
 
+    @Test func requestsThatArriveTogetherShareAnExecution() async throws {
+        let harness = try SchedulerHarness()
+        let answers = try harness.send((1...5).map { try harness.request(Float($0)) })
+        for (index, answer) in answers.enumerated() {
+            let value = Float(2 * (index + 1))
+            #expect(try await answer.floats == [value, value])
+        }
+        await harness.scheduler.drain()
+        #expect(
+            harness.metricLines().contains(
+                "apus_executions_total{model=\"fake\",version=\"1\"} 1"))
+    }
+
+    @Test func oneOfThoseThatArriveTogetherIsRefusedAlone() async throws {
+        let harness = try SchedulerHarness()
+        let cancelled = CancellationFlag()
+        cancelled.cancel()
+        let answers = try harness.send([
+            harness.request(1), harness.request(2, cancellation: cancelled),
+        ])
+        #expect(try await answers[0].floats == [2, 2])
+        #expect(await answers[1].error?.kind == .cancelled)
+    }
+
+    @Test func whatCanStartMakesRoomForTheOthers() async throws {
+        let harness = try SchedulerHarness(limits: SchedulerLimits(queueSizeMax: 1))
+        let answers = try harness.send([harness.request(1), harness.request(2)])
+        #expect(try await answers[0].floats == [2, 2])
+        #expect(try await answers[1].floats == [4, 4])
+    }
+
     @Test func aFullQueueRefusesWithAHint() async throws {
         let held = try Held(limits: SchedulerLimits(queueSizeMax: 2))
         let waiting = try (1...2).map { try held.harness.send(held.harness.request(Float($0))) }

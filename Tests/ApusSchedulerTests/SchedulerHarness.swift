@@ -66,6 +66,16 @@ struct SchedulerHarness {
         return pending
     }
 
+    /// Sends requests that arrive together.
+    func send(_ requests: [InferenceRequest]) -> [PendingAnswer] {
+        let pending = requests.map { _ in PendingAnswer() }
+        scheduler.infer(
+            zip(requests, pending).map { request, answer in
+                InferenceSubmission(request) { answer.receive($0) }
+            })
+        return pending
+    }
+
     /// The text of the metrics, by line.
     func metricLines() -> [Substring] {
         String(decoding: metrics.exposition(), as: UTF8.self).split(separator: "\n")

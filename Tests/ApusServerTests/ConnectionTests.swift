@@ -76,7 +76,7 @@ import Testing
             let sentByteCount = client.sendWithoutWaiting(burst, upTo: 64 << 20)
             #expect(sentByteCount < 64 << 20)
             let model = try test.catalogue.model("held")
-            #expect(model.requests.count == 2)
+            #expect(eventually { model.requests.count == 2 })
             for _ in 0..<100 {
                 #expect(eventually { model.heldCount > 0 })
                 model.release()

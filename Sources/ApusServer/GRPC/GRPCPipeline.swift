@@ -25,6 +25,7 @@ enum GRPCPipeline {
         let loop = NIOLoopBound(loop, eventLoop: channel.eventLoop)
         let configuration = http2(server.configuration)
         let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(FlushCoalescer())
         _ = try pipeline.configureHTTP2Pipeline(
             mode: .server, connectionConfiguration: configuration.connection,
             streamConfiguration: configuration.stream,

@@ -26,38 +26,47 @@ struct HTTP1ResponseWriter {
         case close
     }
 
-    /// - Parameter hasBody: false for answers to HEAD, whose headers are those of GET.
-    func bytes(of response: HTTPResponse, _ connection: Connection, hasBody: Bool) -> ByteBuffer {
+    /// - Parameters:
+    ///   - response: its body is taken: nobody else may hold it, or it is copied.
+    ///   - hasBody: false for answers to HEAD, whose headers are those of GET.
+    func bytes(
+        of response: inout HTTPResponse, _ connection: Connection, hasBody: Bool
+    ) -> ByteBuffer {
         let headRoom = Self.headRoom(response.headers)
-        switch response.body {
-        case .buffer(var buffer) where buffer.readerIndex >= headRoom:
-            withUnsafeTemporaryAllocation(byteCount: headRoom, alignment: 1) { memory in
-                let count = writeHead(of: response, connection, to: memory)
-                let start = buffer.readerIndex - count
-                precondition(start >= 0, "there is no room for the head before the body")
-                buffer.setBytes(UnsafeRawBufferPointer(rebasing: memory[..<count]), at: start)
-                buffer.moveReaderIndex(to: start)
-            }
-            return buffer
-        case .buffer(let body):
-            return joined(response, connection, Array(body.readableBytesView), headRoom)
-        case .bytes(let body): return joined(response, connection, hasBody ? body : [], headRoom)
+        guard var body = response.takeBuffer() else {
+            guard case .bytes(let bytes) = response.body else { return ByteBuffer() }
+            let sent = hasBody ? bytes : []
+            return joined(response, bytes.count, connection, sent, headRoom)
         }
+        let bodyByteCount = body.readableBytes
+        guard body.readerIndex >= headRoom else {
+            let bytes = Array(body.readableBytesView)
+            return joined(response, bodyByteCount, connection, bytes, headRoom)
+        }
+        withUnsafeTemporaryAllocation(byteCount: headRoom, alignment: 1) { memory in
+            let count = writeHead(of: response, bodyByteCount, connection, to: memory)
+            let start = body.readerIndex - count
+            precondition(start >= 0, "there is no room for the head before the body")
+            body.setBytes(UnsafeRawBufferPointer(rebasing: memory[..<count]), at: start)
+            body.moveReaderIndex(to: start)
+        }
+        return body
     }
 
     private func joined(
-        _ response: HTTPResponse, _ connection: Connection, _ body: [UInt8], _ headRoom: Int
+        _ response: HTTPResponse, _ bodyByteCount: Int, _ connection: Connection, _ body: [UInt8],
+        _ headRoom: Int
     ) -> ByteBuffer {
         var buffer = allocator.buffer(capacity: headRoom + body.count)
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: headRoom) {
-            writeHead(of: response, connection, to: $0)
+            writeHead(of: response, bodyByteCount, connection, to: $0)
         }
         buffer.writeBytes(body)
         return buffer
     }
 
     private func writeHead(
-        of response: HTTPResponse, _ connection: Connection,
+        of response: HTTPResponse, _ bodyByteCount: Int, _ connection: Connection,
         to memory: UnsafeMutableRawBufferPointer
     ) -> Int {
         var head = HeadCursor(memory)
@@ -84,7 +93,7 @@ struct HTTP1ResponseWriter {
             head.literal(
                 "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: ")
         }
-        head.number(response.body.count)
+        head.number(bodyByteCount)
         if let count = response.inferenceHeaderByteCount {
             head.literal("\r\nInference-Header-Content-Length: ")
             head.number(count)

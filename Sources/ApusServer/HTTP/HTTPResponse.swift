@@ -38,6 +38,14 @@ struct HTTPResponse: Sendable {
     var headers: [(name: String, value: String)] = []
     var body: Body
 
+    /// Takes the body out, so that it has one owner and can be written to without a copy; nil if it is
+    /// an array.
+    mutating func takeBuffer() -> ByteBuffer? {
+        guard case .buffer(let buffer) = body else { return nil }
+        body = .bytes([])
+        return buffer
+    }
+
     init(_ status: HTTPStatus, _ body: Body) {
         self.status = status
         self.body = body
