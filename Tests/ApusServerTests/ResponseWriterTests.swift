@@ -1,3 +1,4 @@
+import ApusCore
 import NIOCore
 import Testing
 
@@ -20,20 +21,22 @@ import Testing
         buffer.moveReaderIndex(to: room)
         buffer.writeBytes(body)
         let before = address(buffer)
-        var response = HTTPResponse(.ok, .buffer(buffer))
+        let response = HTTPResponse(.ok, .buffer(Guarded(buffer)))
         buffer = ByteBuffer()
-        var sent = writer.bytes(of: &response, .keepAlive, hasBody: true)
+        let other = response
+        var sent = writer.bytes(of: response, .keepAlive, hasBody: true)
         let headByteCount = sent.readableBytes - body.count
         #expect(address(sent) + UInt(headByteCount) == before)
         let head = sent.readString(length: headByteCount)
         #expect(head?.hasPrefix("HTTP/1.1 200 OK\r\n") == true)
         #expect(head?.contains("Content-Length: 100000\r\n") == true)
         #expect(Array(sent.readableBytesView) == body)
+        #expect(other.body.count == 0, "it was taken")
     }
 
     @Test func theAnswerToHeadHasTheHeadersOfGet() {
-        var response = HTTPResponse.json(Array("{}".utf8))
-        let sent = writer.bytes(of: &response, .close, hasBody: false)
+        let response = HTTPResponse.json(Array("{}".utf8))
+        let sent = writer.bytes(of: response, .close, hasBody: false)
         let text = String(buffer: sent)
         #expect(text.contains("Content-Length: 2\r\n") && text.hasSuffix("\r\n\r\n"))
     }

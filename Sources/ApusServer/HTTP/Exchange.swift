@@ -28,13 +28,6 @@ final class Exchange {
         mustClose = !head.isKeepAlive
     }
 
-    /// The answer as it is to be sent; what stays behind says that there was one.
-    func takeResponse() -> HTTPResponse? {
-        guard let taken = response else { return nil }
-        response?.body = .bytes([])
-        return taken
-    }
-
     /// Whether the answer may go out: all arrived, or what is still to come will not be read.
     var isComplete: Bool { response != nil && (!isReceiving || mustClose) }
 

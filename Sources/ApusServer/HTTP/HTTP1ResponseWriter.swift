@@ -27,10 +27,10 @@ struct HTTP1ResponseWriter {
     }
 
     /// - Parameters:
-    ///   - response: its body is taken: nobody else may hold it, or it is copied.
+    ///   - response: its body is taken.
     ///   - hasBody: false for answers to HEAD, whose headers are those of GET.
     func bytes(
-        of response: inout HTTPResponse, _ connection: Connection, hasBody: Bool
+        of response: HTTPResponse, _ connection: Connection, hasBody: Bool
     ) -> ByteBuffer {
         let headRoom = Self.headRoom(response.headers)
         guard var body = response.takeBuffer() else {

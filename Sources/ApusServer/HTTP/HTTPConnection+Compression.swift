@@ -99,7 +99,9 @@ extension HTTPResponse {
         case .bytes(let bytes):
             packed = try? bytes.withUnsafeBytes { try Deflater.deflated($0, coding) }
         case .buffer(let buffer):
-            packed = try? buffer.withUnsafeReadableBytes { try Deflater.deflated($0, coding) }
+            packed = buffer.withLock { buffer in
+                try? buffer.withUnsafeReadableBytes { try Deflater.deflated($0, coding) }
+            }
         }
         guard let packed else { return nil }
         answer.body = .bytes(packed)

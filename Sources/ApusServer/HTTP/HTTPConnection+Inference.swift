@@ -176,7 +176,7 @@ private struct InferenceAnswer: Sendable {
             lengths = encoder.write(to: target)
             return lengths.total
         }
-        var answer = HTTPResponse(.ok, .buffer(buffer))
+        var answer = HTTPResponse(.ok, .buffer(Guarded(buffer)))
         if let header = lengths.header {
             answer.contentType = .octetStream
             answer.inferenceHeaderByteCount = header

@@ -216,14 +216,14 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     // MARK: Answering
 
     /// Sets the answer of an exchange and sends what can be sent now.
-    func complete(_ exchange: Exchange, _ response: consuming HTTPResponse) {
+    func complete(_ exchange: Exchange, _ response: HTTPResponse) {
         guard phase != .closed, exchange.response == nil else { return }
         if exchange.head.answerCoding != nil, compress(exchange, response) { return }
         completeNow(exchange, response)
     }
 
     /// The same for an answer that is as it will be sent.
-    func completeNow(_ exchange: Exchange, _ response: consuming HTTPResponse) {
+    func completeNow(_ exchange: Exchange, _ response: HTTPResponse) {
         guard phase != .closed, exchange.response == nil else { return }
         exchange.response = response
         exchange.response?.headers += exchange.head.echoedHeaders
@@ -232,8 +232,8 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
 
     func sendCompleted() {
         guard phase != .closing else { return }
-        while let exchange = exchanges.first, exchange.isComplete,
-            let response = exchange.takeResponse()
+        while let exchange = exchanges.first, let response = exchange.response,
+            exchange.isComplete
         {
             exchanges.removeFirst()
             if send(response, of: exchange) { return }
@@ -247,12 +247,12 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     }
 
     /// - Returns: whether it was the last answer of the connection.
-    private func send(_ response: consuming HTTPResponse, of exchange: Exchange) -> Bool {
+    private func send(_ response: HTTPResponse, of exchange: Exchange) -> Bool {
         guard let context else { return true }
         let isLast = exchange.mustClose
-        let (status, bodyByteCount) = (response.status, response.body.count)
+        let bodyByteCount = response.body.count
         let buffer = loop.responseWriter.bytes(
-            of: &response,
+            of: response,
             isLast ? .close : exchange.head.isOldVersion ? .keepAliveOldVersion : .keepAlive,
             hasBody: exchange.head.method != .HEAD)
         let sentByteCount = buffer.readableBytes
@@ -264,7 +264,7 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
         }
         exchange.onSent?()
         record(
-            status, of: exchange, bodyByteCount: bodyByteCount,
+            response.status, of: exchange, bodyByteCount: bodyByteCount,
             sentByteCount: sentByteCount)
         return isLast
     }

@@ -21,12 +21,13 @@ struct HTTPResponse: Sendable {
     enum Body: Sendable {
         case bytes([UInt8])
         /// Written in place, with at least `HTTP1ResponseWriter.headRoom(headers)` bytes free before it.
-        case buffer(ByteBuffer)
+        /// Copies of the answer share it, so that it is never copied to be written to.
+        case buffer(Guarded<ByteBuffer>)
 
         var count: Int {
             switch self {
             case .bytes(let bytes): bytes.count
-            case .buffer(let buffer): buffer.readableBytes
+            case .buffer(let buffer): buffer.withLock { $0.readableBytes }
             }
         }
     }
@@ -38,12 +39,13 @@ struct HTTPResponse: Sendable {
     var headers: [(name: String, value: String)] = []
     var body: Body
 
-    /// Takes the body out, so that it has one owner and can be written to without a copy; nil if it is
-    /// an array.
-    mutating func takeBuffer() -> ByteBuffer? {
-        guard case .buffer(let buffer) = body else { return nil }
-        body = .bytes([])
-        return buffer
+    /// Takes the body out, so that it has one owner and can be written to; nil if it is an array.
+    func takeBuffer() -> ByteBuffer? {
+        guard case .buffer(let held) = body else { return nil }
+        return held.withLock { buffer in
+            defer { buffer = ByteBuffer() }
+            return buffer
+        }
     }
 
     init(_ status: HTTPStatus, _ body: Body) {
