@@ -56,8 +56,14 @@ enum DurationText {
 }
 
 extension Duration {
+    /// Reads a time as people write it in settings; nil if the text is none.
+    public init?(setting text: String) {
+        guard let duration = DurationText.parse(text) else { return nil }
+        self = duration
+    }
+
     /// Whole microseconds, saturated.
-    var microseconds: Int64 {
+    public var microseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
         guard !overflow else { return seconds < 0 ? .min : .max }

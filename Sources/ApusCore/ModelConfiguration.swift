@@ -69,10 +69,14 @@ public struct ModelConfiguration: Sendable, Hashable {
     public var dynamicBatching: DynamicBatching?
     /// Instances that may run at the same time; 0 = chosen from the core budget.
     public var instanceCount = 0
+    /// How long one execution may take; 0 = for ever.
+    public var executionTimeoutMicroseconds: UInt64 = 0
     /// Extra metric labels.
     public var metricTags: [String: String] = [:]
     /// Prefix of parameters that give versions names: `alias.stable` with the value `3`.
     public static let aliasPrefix = "alias."
+    /// The parameter that limits an execution's time: `2s`, `500ms`.
+    public static let executionTimeoutParameter = "execution_timeout"
     /// Free-form parameters, handed through to `/config`.
     public var parameters: [String: String] = [:]
 

@@ -27,6 +27,9 @@ public protocol Servable: AnyObject, Sendable {
 
     /// Refuses new requests, and returns when the admitted ones have been answered.
     func drain() async
+
+    /// Gives up the admitted requests, whoever waits: executions stop as soon as they notice.
+    func abandon()
 }
 
 extension Servable {
@@ -38,6 +41,7 @@ extension Servable {
 
     public var memoryByteCount: Int { 0 }
     public var exampleInputs: [NamedTensor] { [] }
+    public func abandon() {}
 }
 
 /// A model that can be run: what the scheduler sees of the engine. Immutable and shared.
@@ -60,11 +64,11 @@ public protocol ExecutableInstance: AnyObject {
     /// - Parameters:
     ///   - inputs: one per input of the signature, in its order; nil for an absent optional one.
     ///   - threadCountMax: how many cores this run may use, the caller's included.
-    ///   - cancellation: asked between steps of long models.
+    ///   - cancellation: asked between steps, and within long ones.
     /// - Returns: one tensor per output of the signature, in its order.
-    /// - Throws: `EngineError`.
+    /// - Throws: `EngineError`; `.cancelled` once `cancellation` has stopped.
     func run(
-        _ inputs: [Tensor?], threadCountMax: Int, cancellation: CancellationFlag?
+        _ inputs: [Tensor?], threadCountMax: Int, cancellation: RunControl?
     ) throws -> [Tensor]
 }
 

@@ -51,11 +51,14 @@ extension ModelScheduler {
     /// The answers to a batch. On the runner's queue.
     ///
     /// When a batch of several fails, each of its requests runs again alone: a request never fails
-    /// because of its neighbours.
+    /// because of its neighbours. A batch that nobody waits for any more stops.
     private func execute(_ launch: Launch) -> [Answered] {
         let requests = launch.requests
+        let control = makeControl(requests)
+        if let reason = control.stopReason { return stopped(launch, reason) }
         let run = launch.runner.run(
-            requests, threadCount: launch.threadCount, scatter: scatter, clock: clock)
+            requests, threadCount: launch.threadCount, control: control, scatter: scatter,
+            clock: clock)
         for request in requests { request.note(run) }
         switch run.result {
         case .success(let responses):
@@ -65,9 +68,13 @@ extension ModelScheduler {
                     request: entry.payload.request, place: entry.payload.place,
                     answer: .success(response))
             }
-        case .failure(let error) where launch.batch.count == 1:
-            return launch.batch.map { failure($0, error) }
         case .failure(let error):
+            if let reason = control.stopReason, Self.isStop(error),
+                launch.batch.count == 1 || reason != .timeOver
+            {
+                return stopped(launch, reason)
+            }
+            if launch.batch.count == 1 { return launch.batch.map { failure($0, error) } }
             logger.debug(
                 "batch failed, running its requests alone",
                 metadata: [
@@ -78,6 +85,38 @@ extension ModelScheduler {
                 execute(
                     Launch(runner: launch.runner, batch: [entry], threadCount: launch.threadCount))
             }
+        }
+    }
+
+    private func makeControl(_ requests: [PendingRequest]) -> RunControl {
+        RunControl(
+            waiters: requests.map(\.waiter),
+            endNanoseconds: executionNanosecondsMax.map { limit in
+                let (time, isOver) = clock().addingReportingOverflow(limit)
+                return isOver ? .max : time
+            }, end: end, clock: runClock)
+    }
+
+    /// Whether an execution ended because its control told it to.
+    private static func isStop(_ error: any Error) -> Bool {
+        (error as? any ServingError)?.kind == .cancelled
+    }
+
+    /// The answers to a batch that was given up.
+    private func stopped(_ launch: Launch, _ reason: RunControl.StopReason) -> [Answered] {
+        launch.batch.map { entry in
+            let request = entry.payload.request
+            let error: SchedulerError =
+                switch reason {
+                case .ended: .draining(model: identity)
+                case .timeOver:
+                    .executionTimedOut(
+                        model: identity,
+                        limitMicroseconds: (executionNanosecondsMax ?? 0) / 1000)
+                case .abandoned where request.cancellation.isCancelled: .cancelled(model: identity)
+                case .abandoned: .deadlinePassed(model: identity)
+                }
+            return failure(entry, error)
         }
     }
 

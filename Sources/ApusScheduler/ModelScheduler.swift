@@ -25,6 +25,12 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
     let record: ExecutionRecord
     let logger: Logger
     let clock: @Sendable () -> UInt64
+    /// The same time for executions, which ask for it often.
+    let runClock: @Sendable () -> UInt64
+    /// How long one execution may take; nil = for ever.
+    let executionNanosecondsMax: UInt64?
+    /// Ends every execution.
+    let end = CancellationFlag()
     /// For `preserve_ordering`: answers leave on it, in the order of `state.order`.
     let answerQueue: DispatchQueue?
     let state: Guarded<SchedulerState>
@@ -47,14 +53,18 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
         try self.init(
             model: model, identity: identity, configuration: configuration, labels: labels,
             limits: limits, exampleInputs: exampleInputs, cores: cores, metrics: metrics,
-            logger: logger, clock: MonotonicClock.nowNanoseconds)
+            logger: logger, clock: MonotonicClock.nowNanoseconds,
+            runClock: MonotonicClock.coarseNanoseconds)
     }
 
-    /// - Parameter clock: nanoseconds; tests turn it by hand, then call `wake()`.
+    /// - Parameters:
+    ///   - clock: nanoseconds; tests turn it by hand, then call `wake()`.
+    ///   - runClock: the same time, perhaps less exact.
     init(
         model: any ExecutableModel, identity: ModelIdentity, configuration: ModelConfiguration,
         labels: [String: [String]], limits: SchedulerLimits, exampleInputs: [NamedTensor] = [],
-        cores: CoreBudget, metrics: Metrics, logger: Logger, clock: @escaping @Sendable () -> UInt64
+        cores: CoreBudget, metrics: Metrics, logger: Logger,
+        clock: @escaping @Sendable () -> UInt64, runClock: @escaping @Sendable () -> UInt64
     ) throws {
         let plan = ExecutionPlanPolicy(
             configuredInstanceCount: configuration.instanceCount, coreCount: cores.coreCount)
@@ -71,6 +81,10 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
         self.plan = plan
         self.logger = logger
         self.clock = clock
+        self.runClock = runClock
+        let limit = configuration.executionTimeoutMicroseconds
+        let (nanoseconds, isOver) = limit.multipliedReportingOverflow(by: 1000)
+        executionNanosecondsMax = limit == 0 || isOver ? nil : nanoseconds
         check = RequestCheck(
             identity: identity, signature: model.signature, configuration: configuration)
         rules = QueueRules(configuration, limits: limits)
@@ -163,6 +177,14 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
             perform(actions)
             if isIdle { continuation.resume() }
         }
+    }
+
+    public func abandon() {
+        end.cancel()
+        var actions = Actions()
+        let now = clock()
+        state.withLock { $0.abandon(now: now, &actions) }
+        perform(actions)
     }
 
     /// Decides anew, as the timer does when a delay or timeout is over.

@@ -21,6 +21,7 @@ public enum SchedulerError: ServingError, Equatable {
     case deadlinePassed(model: ModelIdentity)
     case deadlineUnreachable(
         model: ModelIdentity, neededMicroseconds: UInt64, remainingMicroseconds: UInt64)
+    case executionTimedOut(model: ModelIdentity, limitMicroseconds: UInt64)
     case cancelled(model: ModelIdentity)
     // The model broke its own contract.
     case wrongOutputCount(model: ModelIdentity, found: Int, expected: Int)
@@ -32,7 +33,7 @@ public enum SchedulerError: ServingError, Equatable {
             .wrongRowCount, .batchTooLarge, .unknownOutput:
             .invalidArgument
         case .queueFull, .queueBytesExceeded, .timedOutInQueue, .draining: .unavailable
-        case .deadlinePassed, .deadlineUnreachable: .deadlineExceeded
+        case .deadlinePassed, .deadlineUnreachable, .executionTimedOut: .deadlineExceeded
         case .cancelled: .cancelled
         case .wrongOutputCount, .outputNotBatched: .internal
         }
@@ -65,10 +66,13 @@ public enum SchedulerError: ServingError, Equatable {
             "request timeout expired: waited \(waitedMicroseconds) µs for model \(model)"
         case .draining(let model): "model \(model) is being unloaded"
         case .deadlinePassed(let model):
-            "the request's deadline passed before model \(model) could run it"
+            "the request's deadline passed before model \(model) could answer it"
         case .deadlineUnreachable(let model, let neededMicroseconds, let remainingMicroseconds):
             "the request's deadline is \(remainingMicroseconds) µs away, but model \(model) needs "
                 + "about \(neededMicroseconds) µs"
+        case .executionTimedOut(let model, let limitMicroseconds):
+            "the execution took longer than execution_timeout of model \(model), "
+                + "\(limitMicroseconds) µs"
         case .cancelled(let model): "the request to model \(model) was cancelled"
         case .wrongOutputCount(let model, let found, let expected):
             "model \(model) gave \(found) outputs, expected \(expected)"

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -76,6 +77,44 @@ static void wait_until_changed(_Atomic uint32_t *word, uint32_t old, _Atomic uin
     atomic_fetch_sub(sleepers, 1);
 }
 
+/// A counter that grows with time, and its steps in about half a millisecond.
+static uint64_t ticks(void) {
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t count;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(count));
+    return count;
+#else
+    return now_nanoseconds();
+#endif
+}
+
+static uint64_t turn_ticks(void) {
+#if defined(__x86_64__)
+    return 1u << 20;
+#elif defined(__aarch64__)
+    uint64_t frequency;
+    __asm__ volatile("mrs %0, cntfrq_el0" : "=r"(frequency));
+    return frequency / 2048;
+#else
+    return 500000;
+#endif
+}
+
+void apus_give_way(uint64_t *turn) {
+    uint64_t now = ticks();
+    if (*turn == 0) *turn = now;
+    if (now - *turn < turn_ticks()) return;
+    sched_yield();
+    *turn = ticks();
+}
+
+bool apus_is_cancelled(const apus_thread *thread) {
+    if (thread->turn) apus_give_way(thread->turn);
+    return thread->is_cancelled && thread->is_cancelled(thread->cancellation);
+}
+
 static bool is_cancelled(const apus_plan_run *plan) {
     return plan->is_cancelled && plan->is_cancelled(plan->cancellation);
 }
@@ -129,11 +168,15 @@ static void restore_floating_point(uint64_t before) {
 
 static void walk_steps(team_job *job, int32_t index) {
     const apus_plan_run *plan = job->plan;
+    uint64_t turn = 0;
     apus_thread thread = {
         .index = index,
         .count = job->threads,
         .scratch = plan->scratch + plan->scratch_stride * (size_t)index,
         .run = plan->run,
+        .is_cancelled = plan->is_cancelled,
+        .cancellation = plan->cancellation,
+        .turn = &turn,
     };
     bool is_timed = index == 0 && plan->step_nanoseconds;
     uint64_t before = is_timed ? now_nanoseconds() : 0;
@@ -146,6 +189,7 @@ static void walk_steps(team_job *job, int32_t index) {
                 atomic_compare_exchange_strong(&job->result, &none, result);
             }
         }
+        apus_give_way(&turn);
         if (job->threads > 1) {
             barrier(job);
             if (atomic_load_explicit(&job->ended, memory_order_relaxed)) return;

@@ -132,11 +132,14 @@ import Testing
                 "nv_inference_request_failure{model=\"fake\",version=\"1\",reason=\"CANCELED\"} 2"))
     }
 
-    @Test func theInstanceSeesTheFlagOfASingleRequest() async throws {
+    @Test func theInstanceSeesThatASingleRequestIsCancelled() async throws {
         let flag = CancellationFlag()
         let harness = try SchedulerHarness()
         _ = try await harness.send(harness.request(1, cancellation: flag)).answer.get()
-        #expect(harness.model.runs.first?.cancellation === flag)
+        let control = try #require(harness.model.runs.first?.cancellation)
+        #expect(!control.isStopped)
+        flag.cancel()
+        #expect(control.stopReason == .abandoned)
     }
 
     @Test func timeoutsAreAnsweredWhileTheInstanceIsBusy() async throws {

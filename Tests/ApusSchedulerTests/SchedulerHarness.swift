@@ -37,7 +37,7 @@ struct SchedulerHarness {
             model: model, identity: try Self.identity(), configuration: configuration,
             labels: [:], limits: limits, cores: cores, metrics: metrics,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            clock: { clock.nowNanoseconds })
+            clock: { clock.nowNanoseconds }, runClock: { clock.nowNanoseconds })
     }
 
     static func identity() throws -> ModelIdentity {

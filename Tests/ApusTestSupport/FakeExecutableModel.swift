@@ -11,7 +11,7 @@ public final class FakeExecutableModel: ExecutableModel {
         public var inputs: [Tensor?]
         /// Which instance ran it, from 0.
         public var instance: Int
-        public var cancellation: CancellationFlag?
+        public var cancellation: RunControl?
     }
 
     public typealias Behaviour = @Sendable (Run) throws -> [Tensor]
@@ -94,7 +94,7 @@ private final class FakeInstance: ExecutableInstance {
     }
 
     func run(
-        _ inputs: [Tensor?], threadCountMax: Int, cancellation: CancellationFlag?
+        _ inputs: [Tensor?], threadCountMax: Int, cancellation: RunControl?
     ) throws -> [Tensor] {
         try model.run(
             FakeExecutableModel.Run(

@@ -30,6 +30,21 @@ import Testing
         #expect(result.outputs.map(\.dataType) == [.int64, .float])
     }
 
+    @Test(arguments: [("2s", 2_000_000), ("500ms", 500_000), ("3", 3_000_000), ("0", 0)])
+    func anExecutionTimeoutIsATime(text: String, microseconds: UInt64) throws {
+        var configuration = ModelConfiguration(name: "m")
+        configuration.parameters["execution_timeout"] = text
+        let result = try complete(configuration, batchable)
+        #expect(result.executionTimeoutMicroseconds == microseconds)
+    }
+
+    @Test func anExecutionTimeoutThatIsNoTimeIsRefused() {
+        var configuration = ModelConfiguration(name: "m")
+        configuration.parameters["execution_timeout"] = "soon"
+        let error = #expect(throws: AssemblyError.self) { try complete(configuration, batchable) }
+        #expect(error?.message.contains("execution_timeout is \"soon\"") == true)
+    }
+
     @Test func aModelWithAFixedFirstDimensionIsNotBatched() throws {
         let result = try complete(ModelConfiguration(name: "m"), fixed)
         #expect(result.maxBatchSize == 0)

@@ -20,19 +20,28 @@ public final class EngineModel: ExecutableModel {
     let packed: PackedConstants
     let options: EngineOptions
 
-    /// - Throws: `EngineError` naming the node that is not supported or not valid.
-    public init(_ graph: Graph, options: EngineOptions = EngineOptions()) throws(EngineError) {
+    /// - Parameter cancellation: asked on the way.
+    /// - Throws: `EngineError` naming the node that is not supported or not valid; `.cancelled` once
+    ///   `cancellation` has stopped.
+    public init(
+        _ graph: Graph, options: EngineOptions = EngineOptions(), cancellation: RunControl? = nil
+    ) throws(EngineError) {
         self.options = options
         packed = PackedConstants()
         var graph = graph
         // Plans that are made to find shapes stay in the cache, so they share the packed weights.
         let session = RunSession(packed: packed, options: options)
-        for pass in PassList.all { try pass.apply(to: &graph, session) }
+        session.cancellation = cancellation
+        for pass in PassList.all {
+            try session.checkCancelled()
+            try pass.apply(to: &graph, session)
+        }
         program = try Program(graph)
         guard program.captures.isEmpty else {
             throw .invalidGraph("\"\(program.captures[0])\" is read, but nothing makes it")
         }
         signature = try SignatureInference.signature(of: program, session)
+        try session.checkCancelled()
     }
 
     public var memoryByteCount: Int {
@@ -46,6 +55,19 @@ public final class EngineModel: ExecutableModel {
     }
 
     public func makeInstance() throws -> any ExecutableInstance { EngineInstance(self) }
+
+    /// Plans a model whose inputs have one possible shape, which says whether it can run at all.
+    ///
+    /// - Throws: what is wrong whatever the inputs hold.
+    public func checkFixedShapes() throws(EngineError) {
+        var inputs: [PlannedTensor] = []
+        for input in signature.inputs {
+            guard input.dataType != .string, input.shape.allSatisfy({ $0 >= 0 }) else { return }
+            inputs.append(PlannedTensor(input.dataType, input.shape))
+        }
+        _ = try ProgramRunner.entry(
+            program, inputs, RunSession(packed: packed, options: options))
+    }
 }
 
 /// One runner of a model, with its own arena.
@@ -59,7 +81,7 @@ public final class EngineInstance: ExecutableInstance {
     }
 
     public func run(
-        _ inputs: [Tensor?], threadCountMax: Int, cancellation: CancellationFlag?
+        _ inputs: [Tensor?], threadCountMax: Int, cancellation: RunControl?
     ) throws -> [Tensor] {
         let values = try runValues(
             inputs.map { $0.map { .tensor($0) } }, threadCountMax: threadCountMax,
@@ -74,7 +96,7 @@ public final class EngineInstance: ExecutableInstance {
 
     /// The same for models whose inputs or outputs are sequences, optionals or maps.
     public func runValues(
-        _ inputs: [Value?], threadCountMax: Int, cancellation: CancellationFlag?
+        _ inputs: [Value?], threadCountMax: Int, cancellation: RunControl?
     ) throws(EngineError) -> [Value] {
         let expected = model.program.graph.inputs
         guard inputs.count == expected.count else {

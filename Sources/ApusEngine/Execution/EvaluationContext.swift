@@ -31,6 +31,49 @@ public struct EvaluationContext {
     /// Throws `cancelled` once nobody waits for the answer; ask now and then in long loops.
     public func checkCancelled() throws(EngineError) { try session.checkCancelled() }
 
+    /// Calls `body` with one piece of a range after another; throws `cancelled` between them once nobody
+    /// waits for the answer.
+    func forEachPiece(
+        of range: Range<Int>, length: Int = 1 << 16,
+        _ body: (Range<Int>) throws(EngineError) -> Void
+    ) throws(EngineError) {
+        var first = range.lowerBound
+        while first < range.upperBound {
+            try checkCancelled()
+            let end = range.upperBound - first <= length ? range.upperBound : first + length
+            try body(first..<end)
+            first = end
+        }
+    }
+
+    /// The results of `body`; throws `cancelled` on the way once nobody waits for the answer.
+    func map<Element, Result>(
+        _ elements: [Element], _ body: (Element) throws(EngineError) -> Result
+    ) throws(EngineError) -> [Result] {
+        var results: [Result] = []
+        results.reserveCapacity(elements.count)
+        try forEachPiece(of: elements.indices, length: 1 << 10) { piece throws(EngineError) in
+            for index in piece { results.append(try body(elements[index])) }
+        }
+        return results
+    }
+
+    /// Sorts in place; throws `cancelled` on the way once nobody waits for the answer.
+    func sort<Element>(
+        _ elements: inout [Element], by isBefore: (Element, Element) -> Bool
+    ) throws(EngineError) {
+        var comparisonCount = 0
+        do {
+            try elements.sort { a, b in
+                comparisonCount &+= 1
+                if comparisonCount & 0xFFFF == 0 { try checkCancelled() }
+                return isBefore(a, b)
+            }
+        } catch {
+            throw .cancelled
+        }
+    }
+
     /// Throws if an output of this many bytes is over the model's memory limit.
     public func checkMemory(byteCount: Int) throws(EngineError) {
         guard byteCount <= session.memoryByteCountMax else {

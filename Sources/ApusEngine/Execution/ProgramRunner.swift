@@ -39,7 +39,10 @@ enum ProgramRunner {
         for (name, tensor) in program.graph.initializers {
             assembler.addConstant(name, tensor, isModelConstant: true)
         }
-        for (index, node) in program.nodes.enumerated() { try assembler.add(node, index: index) }
+        for (index, node) in program.nodes.enumerated() {
+            do { try session.checkCancelled() } catch { throw .error(error) }
+            try assembler.add(node, index: index)
+        }
         do {
             return Plan(
                 assembled: try assembler.finish(outputNames: program.graph.outputs.map(\.name)))

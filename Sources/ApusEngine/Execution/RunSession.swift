@@ -12,7 +12,7 @@ public final class RunSession: @unchecked Sendable {
     let memoryByteCountMax: Int
     private let flushesDenormals: Bool
     var threadCountMax = 1
-    var cancellation: CancellationFlag?
+    var cancellation: RunControl?
     /// If not nil: receives the nanoseconds of each step of the outermost plan.
     var stepNanoseconds: [UInt64]?
     /// Depth of sub-graphs; each depth has its own arena.
@@ -20,6 +20,8 @@ public final class RunSession: @unchecked Sendable {
     private var arenas: [AlignedMemory?] = []
     private var scratch: AlignedMemory?
     private let failure = RunFailure()
+    /// When other threads were last let run.
+    private var turn: UInt64 = 0
 
     init(packed: PackedConstants, options: EngineOptions) {
         self.packed = packed
@@ -38,8 +40,10 @@ public final class RunSession: @unchecked Sendable {
         }
     }
 
+    /// Throws once nobody waits for the answer; also lets other threads run.
     func checkCancelled() throws(EngineError) {
-        if cancellation?.isCancelled == true { throw .cancelled }
+        apus_give_way(&turn)
+        if cancellation?.isStopped == true { throw .cancelled }
     }
 
     /// Runs `body` one level deeper.
@@ -181,8 +185,8 @@ public final class RunSession: @unchecked Sendable {
     }
 }
 
-/// Asked by the plan between steps.
-private func isRunCancelled(_ flag: UnsafeMutableRawPointer?) -> Bool {
-    guard let flag else { return false }
-    return Unmanaged<CancellationFlag>.fromOpaque(flag)._withUnsafeGuaranteedRef { $0.isCancelled }
+/// Asked by the plan between steps, and by long steps.
+private func isRunCancelled(_ control: UnsafeMutableRawPointer?) -> Bool {
+    guard let control else { return false }
+    return Unmanaged<RunControl>.fromOpaque(control)._withUnsafeGuaranteedRef { $0.isStopped }
 }

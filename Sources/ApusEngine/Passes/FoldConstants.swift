@@ -8,6 +8,7 @@ struct FoldConstants: GraphPass {
     func apply(to graph: inout Graph, _ session: RunSession) throws(EngineError) {
         var kept: [Node] = []
         for node in graph.nodes {
+            try session.checkCancelled()
             guard let results = try folded(node, graph.initializers, session) else {
                 kept.append(node)
                 continue

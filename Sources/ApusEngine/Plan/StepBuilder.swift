@@ -40,15 +40,23 @@ public struct StepBuilder {
                 operationCount: operationCount, work: .swift(body)))
     }
 
-    /// Adds work over `0..<count` that threads share in multiples of `grain`.
+    /// Adds work over `0..<count` that threads share in multiples of `grain`. Each does its share in
+    /// pieces, between which the run can be cancelled.
+    ///
+    /// - Parameter pieceGrain: pieces are multiples of it; nil = `grain`.
     public mutating func addParallelStep(
-        count: Int, grain: Int = 1, scratchByteCount: Int = 0, operationCount: Int = 0,
+        count: Int, grain: Int = 1, pieceGrain: Int? = nil, scratchByteCount: Int = 0,
+        operationCount: Int = 0,
         _ body: @escaping @Sendable (StepFrame, Range<Int>) throws(EngineError) -> Void
     ) {
+        let length = StepPiece.length(
+            grain: pieceGrain ?? grain, operationsPerItem: operationCount / max(count, 1))
         addStep(scratchByteCount: scratchByteCount, operationCount: operationCount) {
             frame throws(EngineError) in
-            let range = frame.share(of: count, grain: grain)
-            if !range.isEmpty { try body(frame, range) }
+            let share = frame.share(of: count, grain: grain)
+            try frame.forEachPiece(of: share, length: length) { range throws(EngineError) in
+                try body(frame, range)
+            }
         }
     }
 

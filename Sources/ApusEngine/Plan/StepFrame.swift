@@ -56,11 +56,42 @@ public struct StepFrame {
         return begin..<end
     }
 
+    /// Whether nobody waits for the result any more. Steps that take long ask now and then, and return
+    /// early: what they have written is not used. Asking also lets other threads run.
+    public var isCancelled: Bool { apus_is_cancelled(thread) }
+
+    /// Calls `body` with one piece of a range after another, until the run is cancelled.
+    @inline(__always)
+    func forEachPiece<Failure: Error>(
+        of range: Range<Int>, length: Int, _ body: (Range<Int>) throws(Failure) -> Void
+    ) throws(Failure) {
+        var first = range.lowerBound
+        while first < range.upperBound {
+            let isLast = range.upperBound - first <= length
+            let end = isLast ? range.upperBound : first + length
+            try body(first..<end)
+            first = end
+            if !isLast, isCancelled { return }
+        }
+    }
+
     private func pointer(_ slot: Int) -> UnsafeMutableRawPointer {
         guard let pointer = buffers[slot] else {
             preconditionFailure("a plan's buffer \(slot) was not bound")
         }
         return pointer
+    }
+}
+
+/// How long steps are cut into pieces.
+enum StepPiece {
+    /// Operations of one piece: between a tenth of a millisecond and a few of them, so that a run ends
+    /// soon after it is cancelled, and that asking costs nothing beside the work.
+    static let operationCount = 1 << 20
+
+    /// Items of one piece, a multiple of `grain`.
+    static func length(grain: Int, operationsPerItem: Int) -> Int {
+        max(operationCount / max(operationsPerItem, 1) / max(grain, 1), 1) * max(grain, 1)
     }
 }
 

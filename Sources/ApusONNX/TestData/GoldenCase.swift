@@ -1,4 +1,4 @@
-internal import ApusCore
+public import ApusCore
 public import ApusEngine
 
 /// Inputs with the outputs they must give, beside a model: `test_data_set_*/input_*.pb` and
@@ -31,15 +31,17 @@ public struct GoldenCase: Sendable {
     ///
     /// - Parameters:
     ///   - graph: as it was read, for the types of inputs and outputs.
+    ///   - cancellation: asked on the way.
     ///   - computed: told each data set's outputs, before they are compared.
     public func run(
         _ model: EngineModel, _ graph: Graph, threadCountMax: Int = 1,
+        cancellation: RunControl? = nil,
         computed: (_ dataSet: String, _ outputs: [Value]) throws -> Void = { _, _ in }
     ) -> Outcome {
         for dataSet in dataSets {
             let outcome = Self.run(
                 model, graph, directory: directory + "/" + dataSet, tolerance: tolerance,
-                threadCountMax: threadCountMax
+                threadCountMax: threadCountMax, cancellation: cancellation
             ) { try computed(dataSet, $0) }
             switch outcome {
             case .passed: continue
@@ -53,7 +55,8 @@ public struct GoldenCase: Sendable {
     /// Runs the data set in one directory.
     public static func run(
         _ model: EngineModel, _ graph: Graph, directory: String, tolerance: Tolerance,
-        threadCountMax: Int = 1, computed: ([Value]) throws -> Void = { _ in }
+        threadCountMax: Int = 1, cancellation: RunControl? = nil,
+        computed: ([Value]) throws -> Void = { _ in }
     ) -> Outcome {
         let outputs: [Value]
         let expected: [Value?]
@@ -67,7 +70,7 @@ public struct GoldenCase: Sendable {
                 return .notRun("the engine gave no instance of its own")
             }
             outputs = try instance.runValues(
-                inputs, threadCountMax: threadCountMax, cancellation: nil)
+                inputs, threadCountMax: threadCountMax, cancellation: cancellation)
             try computed(outputs)
         } catch {
             return .notRun("\(error)")

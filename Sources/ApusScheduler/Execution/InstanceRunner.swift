@@ -24,7 +24,8 @@ final class InstanceRunner: @unchecked Sendable {
 
     /// Gathers, runs and scatters a batch once. On `queue`, after `prepare`.
     func run(
-        _ batch: [PendingRequest], threadCount: Int, scatter: Scatter, clock: () -> UInt64
+        _ batch: [PendingRequest], threadCount: Int, control: RunControl, scatter: Scatter,
+        clock: () -> UInt64
     ) -> BatchRun {
         var run = BatchRun(startedNanoseconds: clock())
         run.result = Result {
@@ -33,8 +34,7 @@ final class InstanceRunner: @unchecked Sendable {
                 let inputs = try Gather.inputs(of: batch, staging: &staging)
                 run.gatheredNanoseconds = clock()
                 return try instance.run(
-                    inputs, threadCountMax: threadCount,
-                    cancellation: batch.count == 1 ? batch.first?.cancellation : nil)
+                    inputs, threadCountMax: threadCount, cancellation: control)
             }()
             run.computedNanoseconds = clock()
             return try scatter.responses(outputs, to: batch)

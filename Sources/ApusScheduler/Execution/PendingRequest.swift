@@ -33,6 +33,11 @@ final class PendingRequest: Sendable {
         self.completion = completion
     }
 
+    /// As its execution sees it.
+    var waiter: RunControl.Waiter {
+        RunControl.Waiter(cancellation, deadlineNanoseconds: deadlineNanoseconds)
+    }
+
     /// Notes the times of a traced request.
     func note(_ run: BatchRun) {
         guard let stageTimes else { return }

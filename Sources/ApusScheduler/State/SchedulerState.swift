@@ -88,6 +88,14 @@ struct SchedulerState {
             Answered(request: request, place: entry.payload.place, answer: .failure(error)))
     }
 
+    /// Refuses those that wait, and all that come.
+    mutating func abandon(now: UInt64, _ actions: inout Actions) {
+        isDraining = true
+        for entry in pending.removeAll(where: { _ in true }) {
+            refuse(entry, .draining(model: context.identity), now: now, &actions)
+        }
+    }
+
     /// Counts requests as answered, and notices when a drain is over.
     mutating func settle(count: Int, _ actions: inout Actions) {
         outstandingCount -= count

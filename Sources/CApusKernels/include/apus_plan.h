@@ -12,6 +12,10 @@ typedef struct {
     int32_t count;      ///< threads that walk this plan
     uint8_t *scratch;   ///< this thread's scratch memory, aligned to 64 bytes
     void *run;          ///< the caller's context of this run
+    /// Whether the run is to be given up: long steps ask now and then, and return early. May be null.
+    bool (*is_cancelled)(void *cancellation);
+    void *cancellation;
+    uint64_t *turn;     ///< for `apus_give_way`; may be null
 } apus_thread;
 
 /// One step: reads and writes `buffers` (indices are in its argument). Each thread calls it once and
@@ -35,7 +39,8 @@ typedef struct {
     size_t scratch_stride;
     int32_t thread_count_max;
     void *run;
-    /// Asked between steps, by one thread; true ends the run. May be null.
+    /// Asked between steps, and within long ones by each thread; true ends the run, and stays so. May
+    /// be null.
     bool (*is_cancelled)(void *cancellation);
     void *cancellation;
     /// If not null: receives each step's nanoseconds, seen by thread 0.
@@ -51,6 +56,14 @@ void apus_team_start(int32_t count);
 /// Runs the plan on the calling thread and as many free helpers as `thread_count_max` allows.
 /// Returns 0, the first nonzero step result, or -1 if it was cancelled.
 int32_t apus_plan_execute(const apus_plan_run *run);
+
+/// Lets threads that wait for this processor run, if the caller has had it for about half a
+/// millisecond: a long execution must not hold up the short ones of other models, nor the event loops.
+/// `turn` is the caller's own, 0 at first. Costs a few nanoseconds.
+void apus_give_way(uint64_t *turn);
+
+/// For long steps between pieces of their work: gives way, and says whether the run is to be given up.
+bool apus_is_cancelled(const apus_thread *thread);
 
 /// The share `[begin, end)` of `count` items for one thread, in multiples of `grain` (>= 1).
 static inline void apus_share(size_t count, size_t grain, const apus_thread *thread, size_t *begin,

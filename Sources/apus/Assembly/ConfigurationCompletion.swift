@@ -1,3 +1,4 @@
+import ApusConfiguration
 import ApusCore
 
 /// Completes what a model's configuration leaves open from what the model file says, and refuses
@@ -36,7 +37,21 @@ struct ConfigurationCompletion {
         result.outputs = try completed(
             configuration.outputs, from: signature.outputs, role: "output", isBatched: isBatched,
             isAdding: !isComplete)
+        result.executionTimeoutMicroseconds = try executionTimeout(configuration)
         return result
+    }
+
+    /// In microseconds; 0 if there is none.
+    private func executionTimeout(
+        _ configuration: ModelConfiguration
+    ) throws(AssemblyError) -> UInt64 {
+        let name = ModelConfiguration.executionTimeoutParameter
+        guard let text = configuration.parameters[name] else { return 0 }
+        guard let microseconds = Duration(setting: text)?.microseconds else {
+            throw .configuration(
+                reason: "\(name) is \"\(text)\", expected a time as 500ms, 30s or 5m")
+        }
+        return UInt64(clamping: microseconds)
     }
 
     /// The signature with the free dimensions that the configuration fixes.

@@ -31,7 +31,7 @@ struct LoopTests {
 
     private func run(
         _ graph: Graph, _ tripCount: Int64, options: EngineOptions = EngineOptions(),
-        cancellation: CancellationFlag? = nil
+        cancellation: RunControl? = nil
     ) throws -> [Tensor] {
         try EngineModel(graph, options: options).makeInstance().run(
             [try .int64s([], [tripCount]), try .floats([1], [2])], threadCountMax: 1,
@@ -57,7 +57,7 @@ struct LoopTests {
         let flag = CancellationFlag()
         flag.cancel()
         #expect(throws: EngineError.cancelled) {
-            try run(try counting(tripCount: false), 0, cancellation: flag)
+            try run(try counting(tripCount: false), 0, cancellation: RunControl(flag))
         }
     }
 

@@ -158,7 +158,7 @@ struct PlanTests {
         flag.cancel()
         #expect(throws: EngineError.cancelled) {
             try model.makeInstance().run(
-                [.floats([1], [1])], threadCountMax: 1, cancellation: flag)
+                [.floats([1], [1])], threadCountMax: 1, cancellation: RunControl(flag))
         }
     }
 

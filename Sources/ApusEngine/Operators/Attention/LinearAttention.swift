@@ -161,6 +161,7 @@ private struct LinearAttentionWork: Sendable {
         let added = frame.scratch(as: Float.self)
         let group = geometry.heads / geometry.keyHeads
         for row in 0..<geometry.rows {
+            if frame.isCancelled { return }
             let position = image * geometry.rows + row
             let keyRow = position * geometry.keyHeads + head
             let k = frame.memory(key, as: Float.self) + keyRow * size

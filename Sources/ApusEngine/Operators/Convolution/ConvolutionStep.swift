@@ -108,6 +108,7 @@ struct ConvolutionStep: Sendable {
         while first < pixels.upperBound {
             let last = min(first + block, pixels.upperBound)
             for group in firstGroup...lastGroup {
+                if frame.isCancelled { return }
                 let begin = max(panels.lowerBound - group * self.panels, 0)
                 let end = min(panels.upperBound - group * self.panels, self.panels)
                 multiply(frame, epilogue, first..<last, group, begin..<end)
@@ -129,11 +130,16 @@ struct ConvolutionStep: Sendable {
         epilogue.residual = epilogue.residual.map { $0 + (pixels.lowerBound * width + column) }
         let panel = kernels.gemm_panel_columns
         let (n0, n1) = (panels.lowerBound * panel, min(panels.upperBound * panel, columns))
+        let panelWork = pixels.count * panel * max(channels &* taps, 1)
+        let columnCount = max(4 * StepPiece.operationCount / panelWork, 1) * panel
         if isPlain {
             let start = x + (pixels.lowerBound * inputStride + group * channels)
-            kernels.gemm_f32?(
-                pixels.count, columns, channels, start, Int64(inputStride), packed, y,
-                Int64(width), n0, n1, 1, &epilogue)
+            for column in stride(from: n0, to: n1, by: columnCount) {
+                if column > n0, frame.isCancelled { return }
+                kernels.gemm_f32?(
+                    pixels.count, columns, channels, start, Int64(inputStride), packed, y,
+                    Int64(width), column, min(column + columnCount, n1), 1, &epilogue)
+            }
             return
         }
         let rows = rows(frame)
@@ -142,22 +148,26 @@ struct ConvolutionStep: Sendable {
                 $0, x + group * channels, frame.scratch(as: Float.self), pixels.lowerBound,
                 pixels.upperBound, rows)
         }
-        kernels.gemm_indirect_f32?(
-            pixels.count, columns, channels, taps, rows, packed, y, Int64(width), n0, n1,
-            &epilogue)
+        for column in stride(from: n0, to: n1, by: columnCount) {
+            if column > n0, frame.isCancelled { return }
+            kernels.gemm_indirect_f32?(
+                pixels.count, columns, channels, taps, rows, packed, y, Int64(width), column,
+                min(column + columnCount, n1), &epilogue)
+        }
     }
 
     private func runDepthwise(_ frame: StepFrame, _ epilogue: apus_epilogue) {
-        let share = frame.share(of: pixels, grain: 8)
-        guard !share.isEmpty else { return }
-        var epilogue = epilogue
-        epilogue.residual = epilogue.residual.map { $0 + share.lowerBound * width }
-        withUnsafePointer(to: table.window) {
-            kernels.depthwise_f32?(
-                $0, frame.memory(source, as: Float.self), columns,
-                frame.memory(weights, as: Float.self), share.lowerBound, share.upperBound,
-                frame.memory(target, as: Float.self) + share.lowerBound * width, &epilogue,
-                rows(frame))
+        let length = StepPiece.length(grain: 8, operationsPerItem: columns &* taps)
+        frame.forEachPiece(of: frame.share(of: pixels, grain: 8), length: length) { pixels in
+            var epilogue = epilogue
+            epilogue.residual = epilogue.residual.map { $0 + pixels.lowerBound * width }
+            withUnsafePointer(to: table.window) {
+                kernels.depthwise_f32?(
+                    $0, frame.memory(source, as: Float.self), columns,
+                    frame.memory(weights, as: Float.self), pixels.lowerBound, pixels.upperBound,
+                    frame.memory(target, as: Float.self) + pixels.lowerBound * width, &epilogue,
+                    rows(frame))
+            }
         }
     }
 }

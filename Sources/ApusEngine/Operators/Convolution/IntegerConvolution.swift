@@ -83,7 +83,8 @@ struct IntegerConvolution {
         let work = pixels.multipliedReportingOverflow(
             by: shape.outputChannels * channels * shape.tapCount)
         builder.addParallelStep(
-            count: pixels, grain: 8, scratchByteCount: scratch,
+            count: pixels, grain: 8, pieceGrain: IntegerConvolutionStep.block,
+            scratchByteCount: scratch,
             operationCount: work.overflow ? Int.max / 4 : work.partialValue
         ) { frame, range in step.run(frame, range, store) }
     }
@@ -260,7 +261,7 @@ private struct IntegerConvolutionStep: Sendable {
     let pairs: Int
     let packedStride: Int
 
-    private static let block = 48
+    static let block = 48
     private var width: Int { groups * columns }
     /// Pairs of zeros that taps outside the image read.
     private var lineCount: Int { (pairs + 15) & ~15 }

@@ -82,6 +82,7 @@ struct DenseProduct<Value: DenseValue>: Sendable {
         var unit = splitsPanels ? frame.share(of: units) : 0..<units
         guard !rows.isEmpty else { return }
         while !unit.isEmpty {
+            if frame.isCancelled { return }
             let matrix = unit.lowerBound / panels
             let last = min(unit.upperBound, (matrix + 1) * panels)
             let first = unit.lowerBound - matrix * panels
@@ -107,12 +108,13 @@ struct DenseProduct<Value: DenseValue>: Sendable {
         switch right {
         case .packed(_, let stride):
             tile.b += offsets[1] * stride
-            Value.multiply(kernels, tile, end)
+            multiply(frame, tile, end)
         case .loose(_, let rowStride, let columnStride):
             let b = tile.b + offsets[1] * shape.depth * shape.columns
             let packed = frame.scratch(as: Value.self)
             let c = tile.c
             for panel in panels {
+                if frame.isCancelled { return }
                 let columns = columns(of: panel..<panel + 1)
                 Value.pack(
                     kernels, b + columns.lowerBound * columnStride, rowStride: rowStride,
@@ -120,8 +122,37 @@ struct DenseProduct<Value: DenseValue>: Sendable {
                 tile.b = UnsafePointer(packed)
                 tile.c = c + columns.lowerBound
                 tile.columns = 0..<columns.count
-                Value.multiply(
-                    kernels, tile, end.shifted(rows: 0, columns: columns.lowerBound, stride: 0))
+                multiply(
+                    frame, tile, end.shifted(rows: 0, columns: columns.lowerBound, stride: 0))
+            }
+        }
+    }
+
+    /// A tile, in pieces if it is large, between which the run can be cancelled.
+    private func multiply(
+        _ frame: StepFrame, _ tile: DenseTile<Value>, _ end: DenseEnd<Value>
+    ) {
+        // Blocks of rows as the kernels take them, and all panels before the next: nothing is read
+        // more often than in one call.
+        let rowCount =
+            (max(65536 / (shape.depth + 1), 96) + rowGrain - 1) / rowGrain * rowGrain
+        let panelWork = min(rowCount, tile.rows) * panelWidth * max(shape.depth, 1)
+        let columnCount = max(4 * StepPiece.operationCount / panelWork, 1) * panelWidth
+        guard tile.rows > rowCount || tile.columns.count > columnCount else {
+            return Value.multiply(kernels, tile, end)
+        }
+        for row in stride(from: 0, to: tile.rows, by: rowCount) {
+            var part = tile
+            part.rows = min(rowCount, tile.rows - row)
+            part.a += row * tile.aStride
+            part.c += row * tile.cStride
+            let end = end.shifted(rows: row, columns: 0, stride: tile.cStride)
+            for column in stride(
+                from: tile.columns.lowerBound, to: tile.columns.upperBound, by: columnCount)
+            {
+                if frame.isCancelled { return }
+                part.columns = column..<min(column + columnCount, tile.columns.upperBound)
+                Value.multiply(kernels, part, end)
             }
         }
     }
@@ -142,6 +173,7 @@ struct DenseProduct<Value: DenseValue>: Sendable {
         guard case .loose(_, let rowStride, let columnStride) = right else { return }
         let blocks = (shape.rows + blockRows - 1) / blockRows
         for unit in frame.share(of: shape.batch.count * blocks) {
+            if frame.isCancelled { return }
             let (matrix, block) = unit.quotientAndRemainder(dividingBy: blocks)
             let offsets = shape.batch.offsets(at: matrix)
             let first = block * blockRows

@@ -67,7 +67,7 @@ struct Cast: StringOperator {
         let type = target ?? (inputs.count > 1 ? inputs[1]?.dataType : nil) ?? source.dataType
         if source.dataType == type { return [.tensor(source)] }
         if type == .string {
-            guard let strings = TextNumbers.strings(of: source) else {
+            guard let strings = try TextNumbers.strings(of: source, context) else {
                 throw context.fail("casting \(source.dataType) to strings is not supported")
             }
             return [try context.make(source.shape, strings: strings)]

@@ -62,11 +62,13 @@ private struct CumulativeBody<Function: BinaryFunction>: NumberVisitor {
             for line in range {
                 let first = line / stride * stride * length + line % stride
                 var total: Element.Value = isProduct ? .one : .zero
-                for step in 0..<length {
-                    let at = first + (isReverse ? length - 1 - step : step) * stride
-                    let next = function(total, x[at].value)
-                    y[at] = Element(storing: isExclusive ? total : next)
-                    total = next
+                frame.forEachPiece(of: 0..<length, length: StepPiece.operationCount) { piece in
+                    for step in piece {
+                        let at = first + (isReverse ? length - 1 - step : step) * stride
+                        let next = function(total, x[at].value)
+                        y[at] = Element(storing: isExclusive ? total : next)
+                        total = next
+                    }
                 }
             }
         }

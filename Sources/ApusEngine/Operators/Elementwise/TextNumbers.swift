@@ -5,19 +5,30 @@ internal import Glibc
 enum TextNumbers {
     /// Each element in its shortest form that reads back as the same value; nil for types that have
     /// none.
-    static func strings(of tensor: Tensor) -> [[UInt8]]? {
+    static func strings(
+        of tensor: Tensor, _ context: EvaluationContext
+    ) throws(EngineError) -> [[UInt8]]? {
         switch tensor.dataType {
-        case .float: return tensor.elements(as: Float.self).map { text($0, "\($0)") }
-        case .double: return tensor.elements(as: Double.self).map { text($0, "\($0)") }
-        case .float16: return tensor.elements(as: Float16.self).map { text(Float($0), "\($0)") }
+        case .float:
+            return try context.map(tensor.elements(as: Float.self)) { text($0, "\($0)") }
+        case .double:
+            return try context.map(tensor.elements(as: Double.self)) { text($0, "\($0)") }
+        case .float16:
+            return try context.map(tensor.elements(as: Float16.self)) { text(Float($0), "\($0)") }
         case .bfloat16:
-            return tensor.elements(as: UInt16.self).map {
+            return try context.map(tensor.elements(as: UInt16.self)) {
                 let value = BFloat16(bits: $0).value
                 return text(value, "\(value)")
             }
-        case .bool: return tensor.elements(as: UInt8.self).map { Array(($0 != 0 ? "1" : "0").utf8) }
-        case .uint64: return tensor.elements(as: UInt64.self).map { Array("\($0)".utf8) }
-        default: return tensor.integers.map { $0.map { Array("\($0)".utf8) } }
+        case .bool:
+            return try context.map(tensor.elements(as: UInt8.self)) {
+                Array(($0 != 0 ? "1" : "0").utf8)
+            }
+        case .uint64:
+            return try context.map(tensor.elements(as: UInt64.self)) { Array("\($0)".utf8) }
+        default:
+            guard let integers = tensor.integers else { return nil }
+            return try context.map(integers) { Array("\($0)".utf8) }
         }
     }
 
@@ -78,15 +89,10 @@ enum TextNumbers {
         _ element: Element.Type, _ strings: [[UInt8]], _ shape: Shape, _ type: DataType,
         _ context: EvaluationContext
     ) throws(EngineError) -> Value {
-        var values: [Element] = []
-        values.reserveCapacity(strings.count)
-        for string in strings {
-            if let value = Element(trimmed(string)) {
-                values.append(value)
-            } else {
-                let real = try map([string], context) { strtod($0, $1) }
-                values.append(Element(fromDouble: real[0]))
-            }
+        let values = try context.map(strings) { string throws(EngineError) -> Element in
+            if let value = Element(trimmed(string)) { return value }
+            let real = try map([string], context) { strtod($0, $1) }
+            return Element(fromDouble: real[0])
         }
         return try context.make(type, shape, values)
     }
@@ -114,9 +120,7 @@ enum TextNumbers {
         _ parse: (UnsafePointer<CChar>, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) ->
             Element
     ) throws(EngineError) -> [Element] {
-        var values: [Element] = []
-        values.reserveCapacity(strings.count)
-        for string in strings {
+        try context.map(strings) { string throws(EngineError) -> Element in
             let text = trimmed(string)
             let value: Element? = text.withCString { start in
                 var end: UnsafeMutablePointer<CChar>?
@@ -125,8 +129,7 @@ enum TextNumbers {
                 return isWhole ? value : nil
             }
             guard let value else { throw context.fail("\"\(text)\" is not a number") }
-            values.append(value)
+            return value
         }
-        return values
     }
 }

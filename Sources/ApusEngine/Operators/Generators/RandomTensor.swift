@@ -37,10 +37,15 @@ struct RandomTensor: ValueOperator {
         let type = dataType ?? model?.dataType ?? .float
         try context.checkMemory(byteCount: shape.elementCount.multipliedClamping(by: 8))
         var source = RandomSource(seed: seed)
-        let values = (0..<shape.elementCount).map { _ in
-            isNormal
-                ? parameters.0 + parameters.1 * source.normal()
-                : parameters.0 + (parameters.1 - parameters.0) * source.uniform()
+        var values: [Double] = []
+        values.reserveCapacity(shape.elementCount)
+        try context.forEachPiece(of: 0..<shape.elementCount) { piece in
+            for _ in piece {
+                values.append(
+                    isNormal
+                        ? parameters.0 + parameters.1 * source.normal()
+                        : parameters.0 + (parameters.1 - parameters.0) * source.uniform())
+            }
         }
         return [
             try TensorOfDoubles(shape: shape, dataType: type, values: values, context: context)
@@ -69,7 +74,7 @@ struct Bernoulli: ValueOperator {
         let input = try context.tensor(inputs, 0)
         guard let probabilities = input.doubles else { throw context.fail("takes numbers only") }
         var source = RandomSource(seed: seed)
-        let values = probabilities.map { source.uniform() < $0 ? 1.0 : 0.0 }
+        let values = try context.map(probabilities) { source.uniform() < $0 ? 1.0 : 0.0 }
         return [
             try TensorOfDoubles(
                 shape: input.shape, dataType: dataType ?? input.dataType, values: values,
@@ -116,9 +121,12 @@ struct Multinomial: ValueOperator {
                 total += Double.exp(logit - largest)
                 return total
             }
-            for _ in 0..<sampleCount {
-                let point = source.uniform() * total
-                values.append(Double(sums.firstIndex { point < $0 } ?? classes - 1))
+            let length = max((1 << 20) / classes, 1)
+            try context.forEachPiece(of: 0..<sampleCount, length: length) { piece in
+                for _ in piece {
+                    let point = source.uniform() * total
+                    values.append(Double(sums.firstIndex { point < $0 } ?? classes - 1))
+                }
             }
         }
         return [

@@ -63,7 +63,7 @@ struct NonMaxSuppression: ValueOperator {
     ) throws(EngineError) -> [Int] {
         let scores = Array(scores)
         var order = scores.indices.filter { box in lowest.map { scores[box] > $0 } ?? true }
-        order.sort { a, b in
+        try context.sort(&order) { a, b in
             let (p, q) = (scores[a], scores[b])
             if p.isNaN || q.isNaN { return p.isNaN == q.isNaN ? a < b : q.isNaN }
             return p == q ? a < b : p > q
@@ -71,7 +71,7 @@ struct NonMaxSuppression: ValueOperator {
         var kept: [Int] = []
         var boxes: [Corners] = []
         for (position, box) in order.enumerated() {
-            if position % 256 == 0 { try context.checkCancelled() }
+            if position % 64 == 0 { try context.checkCancelled() }
             let candidate = corners[box]
             if boxes.contains(where: { candidate.overlaps($0, above: overlap) }) { continue }
             kept.append(box)

@@ -40,8 +40,12 @@ struct ScatterElements: StepOperator {
             frame throws(EngineError) in
             let updates = frame.rawInput(2)
             let output = frame.rawOutput(0)
-            try places.forEach(frame.rawInput(1), 0..<places.layout.count) { position, place in
-                combine(output + place * width, updates + position * width, 1)
+            try frame.forEachPiece(
+                of: 0..<places.layout.count, length: StepPiece.operationCount / 4
+            ) { range throws(EngineError) in
+                try places.forEach(frame.rawInput(1), range) { position, place in
+                    combine(output + place * width, updates + position * width, 1)
+                }
             }
         }
     }

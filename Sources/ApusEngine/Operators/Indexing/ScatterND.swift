@@ -39,11 +39,14 @@ struct ScatterND: StepOperator {
             frame throws(EngineError) in
             let updates = frame.rawInput(2)
             let output = frame.rawOutput(0)
-            for number in 0..<count {
-                let place = try tuples.place(frame.rawInput(1), number)
-                combine(
-                    output + place * width, updates + number * tuples.blockCount * width,
-                    tuples.blockCount)
+            let length = StepPiece.length(grain: 1, operationsPerItem: tuples.blockCount &+ 8)
+            try frame.forEachPiece(of: 0..<count, length: length) { numbers throws(EngineError) in
+                for number in numbers {
+                    let place = try tuples.place(frame.rawInput(1), number)
+                    combine(
+                        output + place * width, updates + number * tuples.blockCount * width,
+                        tuples.blockCount)
+                }
             }
         }
     }

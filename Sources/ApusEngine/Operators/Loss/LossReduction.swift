@@ -108,9 +108,11 @@ struct LossReduction: Sendable {
             let values = frame.memory(losses, as: Double.self)
             var total = 0.0
             var weight = 0.0
-            for i in 0..<count {
-                total += values[i]
-                weight += values[count + i]
+            frame.forEachPiece(of: 0..<count, length: StepPiece.operationCount) { piece in
+                for i in piece {
+                    total += values[i]
+                    weight += values[count + i]
+                }
             }
             let result = isMean ? total / weight : total
             frame.output(0, as: Element.self)[0] =

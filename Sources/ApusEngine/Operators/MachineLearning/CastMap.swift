@@ -69,7 +69,7 @@ struct CastMap: ValueOperator {
         _ values: Tensor, to type: DataType, _ context: EvaluationContext
     ) throws(EngineError) -> Tensor {
         if values.dataType == type { return values }
-        if type == .string, let strings = TextNumbers.strings(of: values) {
+        if type == .string, let strings = try TextNumbers.strings(of: values, context) {
             return try context.tensor([try context.make(values.shape, strings: strings)], 0)
         }
         if let strings = values.strings {

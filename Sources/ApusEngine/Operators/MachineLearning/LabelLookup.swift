@@ -67,10 +67,10 @@ struct LabelLookup: Sendable {
     ) throws(EngineError) -> Value {
         let indices: [Int]
         if let texts = input.strings {
-            indices = texts.map { strings[$0] ?? count }
+            indices = try context.map(texts) { strings[$0] ?? count }
         } else {
             let bits = try Self.bits(of: input) ?? []
-            indices = bits.map { numbers[$0] ?? count }
+            indices = try context.map(bits) { numbers[$0] ?? count }
         }
         if let texts = values.strings {
             return try context.make(input.shape, strings: indices.map { texts[$0] })

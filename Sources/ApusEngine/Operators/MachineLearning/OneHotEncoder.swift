@@ -73,6 +73,7 @@ struct OneHotEncoder: StringOperator {
         try context.checkMemory(byteCount: overflow ? Int.max : total)
         var values = [Float](repeating: 0, count: elements.count * count)
         for (index, element) in elements.enumerated() {
+            try context.checkCancelled()
             if let category = strings[element] {
                 values[index * count + category] = 1
             } else if !allowsUnknown {

@@ -103,7 +103,8 @@ final class TreeEnsembleModel: Sendable {
         let rowOffset = offsets[2] + rounded(hasBytes)
         let kernels = builder.kernels
         builder.addParallelStep(
-            count: rows.rowCount, grain: 8, scratchByteCount: rowOffset + rounded(rowBytes),
+            count: rows.rowCount, grain: 8, pieceGrain: block,
+            scratchByteCount: rowOffset + rounded(rowBytes),
             operationCount: rows.rowCount &* trees.treeCount &* 40
         ) { [self] frame, range in
             let scratch = UnsafeMutableRawPointer(frame.scratch(as: UInt8.self))
@@ -125,6 +126,7 @@ final class TreeEnsembleModel: Sendable {
                 scores.update(repeating: 0, count: count * targetCount)
                 has.update(repeating: 0, count: count * targetCount)
                 for part in trees.blocks {
+                    if frame.isCancelled { return }
                     trees.leaves(
                         kernels, part, x, rowStride: rows.columnCount, rowCount: count, leaves)
                     aggregate(trees, leaves, part.count, count, scores, has)

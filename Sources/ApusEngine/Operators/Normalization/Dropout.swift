@@ -71,6 +71,7 @@ private struct DropoutBody: FloatVisitor {
                 seed: own.seed.map { UInt32(truncatingIfNeeded: $0) } ?? .random(in: 0 ... .max))
             let scale = Element.Value(fromDouble: 1 / (1 - own.ratio))
             for i in range {
+                if i % StepPiece.operationCount == 0, frame.isCancelled { return }
                 let isKept = own.ratio == 0 || source.uniform() >= own.ratio
                 if own.wantsValues {
                     let x = frame.input(0, as: Element.self)[i].value

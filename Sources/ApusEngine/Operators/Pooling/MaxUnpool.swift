@@ -97,6 +97,7 @@ private struct Scattering: WidthVisitor {
             frame.rawOutput(0).initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
             let y = frame.output(0, as: Element.self)
             for i in 0..<work.count {
+                if i % StepPiece.operationCount == 0, frame.isCancelled { return }
                 guard indices[i] >= 0, indices[i] < work.innerCount else {
                     throw work.node.fail(
                         "index \(indices[i]) is out of 0..<\(work.innerCount)")

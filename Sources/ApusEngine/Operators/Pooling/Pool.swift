@@ -107,11 +107,15 @@ struct WindowPool: Sendable {
             let isNarrow = pixels < 8 * frame.threadCount
             let rows = isNarrow ? 0..<pixels : frame.share(of: pixels)
             let columns = isNarrow ? frame.share(of: channels, grain: 64) : 0..<channels
-            guard !rows.isEmpty, !columns.isEmpty else { return }
-            withUnsafePointer(to: table.window) {
-                kernels.pool_f32?(
-                    kernel, $0, frame.memory(source), channels, columns.lowerBound,
-                    columns.upperBound, rows.lowerBound, rows.upperBound, frame.memory(target))
+            guard !columns.isEmpty else { return }
+            let length = StepPiece.length(grain: 1, operationsPerItem: work / max(pixels, 1))
+            frame.forEachPiece(of: rows, length: length) { rows in
+                withUnsafePointer(to: table.window) {
+                    kernels.pool_f32?(
+                        kernel, $0, frame.memory(source), channels, columns.lowerBound,
+                        columns.upperBound, rows.lowerBound, rows.upperBound,
+                        frame.memory(target))
+                }
             }
         }
     }

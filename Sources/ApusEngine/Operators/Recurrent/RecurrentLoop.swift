@@ -59,7 +59,8 @@ where Element.Value: RecurrentValue {
         let gates = geometry.gates * geometry.hidden
         let loop = self
         builder.addParallelStep(
-            count: rows, scratchByteCount: count * MemoryLayout<Value>.stride,
+            count: rows, pieceGrain: Self.blockRows,
+            scratchByteCount: count * MemoryLayout<Value>.stride,
             operationCount: rows &* geometry.steps &* gates &* geometry.hidden
         ) { frame, range in
             var first = range.lowerBound
@@ -122,6 +123,7 @@ where Element.Value: RecurrentValue {
             + direction * geometry.steps * geometry.batch * width
         let lengths = lengths.map { UnsafePointer(frame.memory($0, as: Int.self)) }
         for index in 0..<geometry.steps {
+            if frame.isCancelled { return }
             var activeCount = 0
             for (i, row) in rows.enumerated() {
                 let length = lengths?[row] ?? geometry.steps

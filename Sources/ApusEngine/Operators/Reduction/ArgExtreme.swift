@@ -57,13 +57,17 @@ private struct ArgExtremeBody: NumberVisitor {
                 let start = x + (position / stride * stride * length + position % stride)
                 var best = start.pointee.value
                 var index = 0
-                for i in 1..<max(length, 1) {
-                    if best.isNotANumber { break }
-                    let value = start[i * stride].value
-                    let isBetter = isMax ? value > best : value < best
-                    if isBetter || value.isNotANumber || (takesLast && value == best) {
-                        best = value
-                        index = i
+                frame.forEachPiece(
+                    of: 1..<max(length, 1), length: StepPiece.operationCount
+                ) { piece in
+                    for i in piece {
+                        if best.isNotANumber { break }
+                        let value = start[i * stride].value
+                        let isBetter = isMax ? value > best : value < best
+                        if isBetter || value.isNotANumber || (takesLast && value == best) {
+                            best = value
+                            index = i
+                        }
                     }
                 }
                 y[position] = Int64(index)

@@ -67,39 +67,60 @@ private struct ReduceBody<Operation: Reduction>: NumberVisitor {
             if let length = loops.runLength {
                 for position in range {
                     let start = x + loops.kept.offsets(at: position)[0]
-                    let total: Element.Value = Self.total(start, length, loops, kernels)
+                    let total: Element.Value = Self.total(frame, start, length, loops, kernels)
                     let result = Operation.finish(total, count: loops.reducedCount)
                     y[position] = Element(storing: result)
                 }
             } else {
-                Self.columns(x, y, range, loops, frame.scratch(as: Element.Value.self))
+                Self.columns(frame, x, y, range, loops)
             }
         }
     }
 
     /// One element whose innermost values are neighbours.
     private static func total<Element: Number>(
-        _ start: UnsafePointer<Element>, _ length: Int, _ loops: ReductionLoops,
-        _ kernels: Kernels
+        _ frame: StepFrame, _ start: UnsafePointer<Element>, _ length: Int,
+        _ loops: ReductionLoops, _ kernels: Kernels
     ) -> Element.Value {
         var total: Element.Value = Operation.initial()
         let step = loops.reduced.innerStrides[0]
-        loops.reduced.forEachRun(0..<loops.reduced.count) { run in
-            for i in 0..<run.count {
-                let x = start + (run.offsets[0] + i * step)
-                if Element.self == Float.self {
-                    let values = UnsafeRawPointer(x).assumingMemoryBound(to: Float.self)
-                    if let sum = Operation.run(kernels, values, length) {
-                        // Sums of runs are added; a combination would square or sign them again.
-                        total = Self.join(total, Element.Value(fromDouble: Double(sum)))
-                        continue
-                    }
+        let pieceLength = StepPiece.length(grain: 1, operationsPerItem: length)
+        frame.forEachPiece(of: 0..<loops.reduced.count, length: pieceLength) { piece in
+            loops.reduced.forEachRun(piece) { run in
+                for i in 0..<run.count {
+                    let x = start + (run.offsets[0] + i * step)
+                    total = Self.total(total, frame, x, length, kernels)
                 }
-                for j in 0..<length { total = Operation.combine(total, x[j].value) }
             }
         }
         return total
     }
+
+    /// `total` with a run of neighbours.
+    @inline(__always)
+    private static func total<Element: Number>(
+        _ total: Element.Value, _ frame: StepFrame, _ x: UnsafePointer<Element>, _ length: Int,
+        _ kernels: Kernels
+    ) -> Element.Value {
+        var total = total
+        let pieceLength = Element.self == Float.self ? runLengthMax : StepPiece.operationCount
+        frame.forEachPiece(of: 0..<length, length: pieceLength) { piece in
+            if Element.self == Float.self {
+                let values = UnsafeRawPointer(x + piece.lowerBound)
+                    .assumingMemoryBound(to: Float.self)
+                if let sum = Operation.run(kernels, values, piece.count) {
+                    // Sums of runs are added; a combination would square or sign them again.
+                    total = Self.join(total, Element.Value(fromDouble: Double(sum)))
+                    return
+                }
+            }
+            for j in piece { total = Operation.combine(total, x[j].value) }
+        }
+        return total
+    }
+
+    /// Neighbours that a kernel combines without a pause; a longer run is several ones.
+    private static var runLengthMax: Int { 1 << 24 }
 
     private static func join<Value: Arithmetic>(_ total: Value, _ run: Value) -> Value {
         Operation.self is MaxReduction.Type ? .larger(total, run) : .sum(total, run)
@@ -107,9 +128,11 @@ private struct ReduceBody<Operation: Reduction>: NumberVisitor {
 
     /// Output elements whose inputs are neighbours too: rows are combined into a block.
     private static func columns<Element: Number>(
-        _ x: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>, _ range: Range<Int>,
-        _ loops: ReductionLoops, _ block: UnsafeMutablePointer<Element.Value>
+        _ frame: StepFrame, _ x: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>,
+        _ range: Range<Int>, _ loops: ReductionLoops
     ) {
+        let block = frame.scratch(as: Element.Value.self)
+        let pieceLength = StepPiece.length(grain: 1, operationsPerItem: reductionBlockCount)
         let step = loops.reduced.innerStrides[0]
         loops.kept.forEachRun(range) { kept in
             var done = 0
@@ -117,10 +140,14 @@ private struct ReduceBody<Operation: Reduction>: NumberVisitor {
                 let count = min(reductionBlockCount, kept.count - done)
                 let start = x + (kept.offsets[0] + done)
                 for j in 0..<count { block[j] = Operation.initial() }
-                loops.reduced.forEachRun(0..<loops.reduced.count) { run in
-                    for i in 0..<run.count {
-                        let row = start + (run.offsets[0] + i * step)
-                        for j in 0..<count { block[j] = Operation.combine(block[j], row[j].value) }
+                frame.forEachPiece(of: 0..<loops.reduced.count, length: pieceLength) { piece in
+                    loops.reduced.forEachRun(piece) { run in
+                        for i in 0..<run.count {
+                            let row = start + (run.offsets[0] + i * step)
+                            for j in 0..<count {
+                                block[j] = Operation.combine(block[j], row[j].value)
+                            }
+                        }
                     }
                 }
                 let target = y + (kept.start + done)

@@ -73,7 +73,7 @@ private struct TopKBody: NumberVisitor {
                     }
                     return p == q ? a < b : (p > q) == isLargest
                 }
-                Self.select(heap, count, length, isBefore)
+                Self.select(frame, heap, count, length, isBefore)
                 let target = line / stride * stride * count + line % stride
                 for i in 0..<count {
                     if wantsValues {
@@ -91,21 +91,27 @@ private struct TopKBody: NumberVisitor {
     /// Leaves the first `count` of `0..<length` in `heap`, in order. The order is total.
     @inline(__always)
     private static func select(
-        _ heap: UnsafeMutablePointer<Int>, _ count: Int, _ length: Int,
+        _ frame: StepFrame, _ heap: UnsafeMutablePointer<Int>, _ count: Int, _ length: Int,
         _ isBefore: (Int, Int) -> Bool
     ) {
+        // What is left unsorted of a cancelled run is not used.
+        let pieceLength = StepPiece.operationCount / 16
         // The root is the last of those kept.
         for i in 0..<count { heap[i] = i }
         for root in Swift.stride(from: count / 2 - 1, through: 0, by: -1) {
             sift(heap, root, count, isBefore)
         }
-        for i in count..<max(length, count) where isBefore(i, heap[0]) {
-            heap[0] = i
-            sift(heap, 0, count, isBefore)
+        frame.forEachPiece(of: count..<max(length, count), length: pieceLength) { piece in
+            for i in piece where isBefore(i, heap[0]) {
+                heap[0] = i
+                sift(heap, 0, count, isBefore)
+            }
         }
-        for end in Swift.stride(from: count - 1, to: 0, by: -1) {
-            (heap[0], heap[end]) = (heap[end], heap[0])
-            sift(heap, 0, end, isBefore)
+        frame.forEachPiece(of: 0..<max(count - 1, 0), length: pieceLength) { piece in
+            for end in piece.lazy.map({ count - 1 - $0 }) {
+                (heap[0], heap[end]) = (heap[end], heap[0])
+                sift(heap, 0, end, isBefore)
+            }
         }
     }
 

@@ -34,7 +34,7 @@ struct Unique: ValueOperator {
                 inner: Array(shape[(position + 1)...]).elementCount)
         }
         let compare = try comparison(input, slices, context)
-        var groups = Self.groups(slices.length, compare)
+        var groups = try Self.groups(slices.length, compare, context)
         if !isSorted { groups.sort { $0.first < $1.first } }
 
         var inverse = [Int64](repeating: 0, count: slices.length)
@@ -72,10 +72,10 @@ struct Unique: ValueOperator {
 
     /// Equal slices, in ascending order of the slices and of their indices.
     private static func groups(
-        _ length: Int, _ compare: SliceOrder
-    ) -> [(first: Int, members: ArraySlice<Int>)] {
+        _ length: Int, _ compare: SliceOrder, _ context: EvaluationContext
+    ) throws(EngineError) -> [(first: Int, members: ArraySlice<Int>)] {
         var order = Array(0..<length)
-        order.sort { a, b in
+        try context.sort(&order) { a, b in
             let result = compare(a, b)
             return result == 0 ? a < b : result < 0
         }

@@ -24,6 +24,7 @@ struct StringConcat: ValueOperator {
         result.reserveCapacity(count)
         var byteCount = 0
         for index in 0..<count {
+            try context.checkCancelled()
             let offsets = layout.offsets(at: index)
             let text = first[offsets[0]] + second[offsets[1]]
             byteCount += text.count

@@ -75,6 +75,7 @@ struct StringNormalizer: ValueOperator {
     private func changed(
         _ change: LetterCase?, _ word: [UInt8], _ context: EvaluationContext
     ) throws(EngineError) -> [UInt8] {
+        try context.checkCancelled()
         guard let word = Self.apply(change, word) else {
             throw context.fail("the input has text that is not UTF-8")
         }

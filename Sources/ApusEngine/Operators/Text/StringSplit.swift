@@ -23,7 +23,7 @@ struct StringSplit: ValueOperator {
     ) throws(EngineError) -> [Value] {
         let input = try context.tensor(inputs, 0)
         guard let texts = input.strings else { throw context.fail("input 0 must be strings") }
-        let parts = texts.map { text in
+        let parts = try context.map(texts) { text in
             text.withUnsafeBufferPointer {
                 delimiter.isEmpty ? splitAtSpaces($0) : splitAtDelimiter($0)
             }
@@ -35,6 +35,7 @@ struct StringSplit: ValueOperator {
         var result: [[UInt8]] = []
         result.reserveCapacity(count)
         for (text, ranges) in zip(texts, parts) {
+            try context.checkCancelled()
             for range in ranges { result.append(Array(text[range])) }
             for _ in ranges.count..<width { result.append([]) }
         }

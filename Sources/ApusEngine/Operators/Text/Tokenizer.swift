@@ -62,6 +62,7 @@ struct Tokenizer: ValueOperator {
         var tokens: [[Range<Int>]] = []
         tokens.reserveCapacity(texts.count)
         for text in texts {
+            try context.checkCancelled()
             guard text.withUnsafeBufferPointer({ UTF8Scalars.count($0) }) != nil else {
                 throw context.fail("the input has text that is not UTF-8")
             }
@@ -76,6 +77,7 @@ struct Tokenizer: ValueOperator {
         result.reserveCapacity(count)
         if width > 0 {
             for (text, tokens) in zip(texts, tokens) {
+                try context.checkCancelled()
                 let end = result.count + width
                 if hasMarks { result.append([0x02]) }
                 for token in tokens { result.append(Array(text[token])) }

@@ -9,9 +9,9 @@ final class RegexSearch {
     private var threads: RegexThreads
     private var nextThreads: RegexThreads
     private var stepsLeft = 0
-    private var stepsToCheck = 0
+    private var stepsToCheck = RegexSearch.checkInterval
 
-    private static let checkInterval = 1 << 20
+    private static let checkInterval = 1 << 18
 
     init(_ program: RegexProgram) {
         self.program = program
@@ -27,7 +27,6 @@ final class RegexSearch {
         let (perPass, overflow) =
             (byteCount &+ 1).multipliedReportingOverflow(by: program.instructions.count + 1)
         stepsLeft = overflow || perPass > Int.max / 32 ? Int.max : perPass * 32 + (1 << 20)
-        stepsToCheck = Self.checkInterval
     }
 
     /// Whether the whole text matches.
