@@ -27,6 +27,10 @@ public struct RepositorySection: Sendable, Hashable {
     public var rescanInterval = Duration.seconds(15)
     /// Versions that load at the same time; 0 = from the core budget.
     public var loadConcurrency = 0
+    /// Longest time for one version to load.
+    public var loadTimeout = Duration.seconds(300)
+    /// Longest time for the requests of a version that was taken out of service.
+    public var unloadTimeout = Duration.seconds(300)
     /// Whether a model that fails at start ends the daemon.
     public var exitOnError = false
     /// Whether load calls may bring files and configuration with them.
@@ -71,6 +75,16 @@ public struct RepositorySection: Sendable, Hashable {
             "repository", "load_concurrency", \.repository.loadConcurrency,
             .integer(0...64, meaningOfZero: "from the core budget"),
             "Versions that load at the same time."),
+        .init(
+            "repository", "load_timeout", \.repository.loadTimeout,
+            .duration(.milliseconds(100)...(.seconds(86_400))),
+            "Longest time for one version to load, its golden cases and warm-up included; then it "
+                + "has failed."),
+        .init(
+            "repository", "unload_timeout", \.repository.unloadTimeout,
+            .duration(.milliseconds(100)...(.seconds(86_400))),
+            "Longest time for the requests of a version that was unloaded or replaced; what is not "
+                + "finished then is given up."),
         .init(
             "repository", "exit_on_error", \.repository.exitOnError, .boolean,
             "End the daemon when a model fails to load at start."),

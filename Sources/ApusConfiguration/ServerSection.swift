@@ -54,6 +54,10 @@ public struct ServerSection: Sendable, Hashable {
     public var vertexHealthRoute = ""
     /// Empty = none.
     public var vertexPredictRoute = ""
+    /// How long everything goes on being answered at shutdown, while readiness says no.
+    public var shutdownDelay = Duration.zero
+    /// How long kept-alive connections wait for another request at shutdown.
+    public var shutdownGrace = Duration.seconds(2)
     /// Longest time for requests in flight at shutdown.
     public var exitTimeout = Duration.seconds(30)
 
@@ -146,8 +150,19 @@ public struct ServerSection: Sendable, Hashable {
                 + "outputs written there. Any client that reaches a port may then name any shared "
                 + "memory object that the daemon's user can open."),
         .init(
+            "server", "shutdown_delay", \.server.shutdownDelay,
+            .duration(.zero...(.seconds(3_600))),
+            "When the daemon is told to stop: how long it goes on taking connections and requests "
+                + "while readiness says no, so that load balancers look elsewhere first."),
+        .init(
+            "server", "shutdown_grace", \.server.shutdownGrace,
+            .duration(.zero...(.seconds(60))),
+            "Then: how long connections without a request stay open. A request that comes meanwhile "
+                + "is answered, with Connection: close."),
+        .init(
             "server", "exit_timeout", \.server.exitTimeout,
             .duration(.zero...(.seconds(3_600))),
-            "Longest time for requests in flight to finish when the daemon stops."),
+            "Longest time for requests in flight to finish when the daemon stops, after "
+                + "shutdown_delay; then they are cut off."),
     ]
 }

@@ -42,8 +42,12 @@ public protocol ModelLoader: Sendable {
     /// Loads, validates (graph, configuration, golden cases) and warms a version. Blocking; called
     /// on a loading thread, which `progress` tells where it is.
     ///
+    /// - Parameter cancellation: asked on the way; it stops when the load takes too long, or when
+    ///   nobody wants the version any more.
     /// - Throws: an error whose message names what is wrong with the bundle.
-    func load(_ bundle: ModelBundle, progress: @Sendable (LoadStage) -> Void) throws -> any Servable
+    func load(
+        _ bundle: ModelBundle, cancellation: RunControl, progress: @Sendable (LoadStage) -> Void
+    ) throws -> any Servable
 }
 
 extension ModelLoader {

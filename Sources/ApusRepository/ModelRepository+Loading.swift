@@ -41,7 +41,8 @@ extension ModelRepository {
             ticket: LoadTicket(identity: identity, number: candidate.number),
             content: candidate.content.version, path: files.path,
             isSingleFile: found.isSingleFile, reader: DiskReader(root: root),
-            staging: model.loadOverride?.staging)
+            staging: model.loadOverride?.staging, cancellation: candidate.interest.cancellation,
+            timeout: settings.loadTimeout)
         logger.debug("loading", metadata: Self.metadata(identity))
         pool.submit { [loader, events] in job.run(loader, events) }
     }
@@ -237,21 +238,35 @@ struct LoadJob: Sendable {
     let reader: DiskReader
     /// Kept while it is read.
     let staging: StagingDirectory?
+    /// Set when nobody wants the version any more.
+    let cancellation: CancellationFlag
+    let timeout: Duration
 
     func run(_ loader: any ModelLoader, _ events: AsyncStream<RepositoryEvent>.Continuation) {
         let began = MonotonicClock.nowNanoseconds()
+        let control = RunControl(
+            endNanoseconds: began.addingClamped(timeout.nanoseconds), end: cancellation)
         var outcome: LoadOutcome
         do {
             outcome = .success(
-                try loader.load(bundle) { events.yield(.stage(ticket, $0)) })
-        } catch let error as any ServingError {
-            outcome = .failure(reason: error.message)
+                try loader.load(bundle, cancellation: control) {
+                    events.yield(.stage(ticket, $0))
+                })
         } catch {
-            outcome = .failure(reason: "\(error)")
+            outcome = .failure(reason: reason(of: error, control))
         }
         let now = BundleContent.tree(path, isSingleFile: isSingleFile, reader: reader)
         if now?.signature != content { outcome = .outdated }
         let nanoseconds = MonotonicClock.nowNanoseconds() &- began
         events.yield(.loaded(ticket, outcome, nanoseconds: nanoseconds))
+    }
+
+    private func reason(of error: any Error, _ control: RunControl) -> String {
+        guard let error = error as? any ServingError else { return "\(error)" }
+        guard error.kind == .cancelled, let reason = control.stopReason else {
+            return error.message
+        }
+        return reason == .timeOver
+            ? "it took longer than load_timeout, \(timeout)" : "its load was cancelled"
     }
 }

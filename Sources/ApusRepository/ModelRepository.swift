@@ -17,7 +17,7 @@ public actor ModelRepository: ModelCatalogue {
     let policy: SettlingPolicy
     let table = ServingTable()
     let pool: LoadingPool
-    let drainer = Drainer()
+    let drainer: Drainer
     let events: AsyncStream<RepositoryEvent>.Continuation
     private let stream: AsyncStream<RepositoryEvent>
 
@@ -57,6 +57,8 @@ public actor ModelRepository: ModelCatalogue {
         self.logger = logger
         policy = SettlingPolicy(quietNanoseconds: settings.quietPeriod.nanoseconds)
         pool = LoadingPool(threadCountMax: settings.loadConcurrency)
+        drainer = Drainer(
+            drainNanosecondsMax: settings.unloadTimeout.nanoseconds, logger: logger)
         (stream, events) = AsyncStream.makeStream()
     }
 
@@ -118,8 +120,15 @@ public actor ModelRepository: ModelCatalogue {
 
     /// Stops watching and loading, and drains everything. Returns when the last request has been
     /// answered, or at once when the calling task is cancelled.
-    public func stop() async {
+    ///
+    /// - Parameter timeout: how long requests may take; then what still runs is given up.
+    public func stop(timeout: Duration = .seconds(30)) async {
         if phase != .stopping { beginStop() }
+        let giveUp = Task { [drainer] in
+            try await Task.sleep(for: timeout)
+            drainer.abandon()
+        }
+        defer { giveUp.cancel() }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 guard hasDraining, !Task.isCancelled else { return continuation.resume() }

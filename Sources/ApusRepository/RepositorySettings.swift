@@ -28,6 +28,11 @@ public struct RepositorySettings: Sendable {
     public var rescanInterval = Duration.seconds(15)
     /// Versions that load at the same time; below 1 counts as 1.
     public var loadConcurrency = 1
+    /// How long one version may take to load, its golden cases and warm-up included.
+    public var loadTimeout = Duration.seconds(300)
+    /// How long the requests of a version that was taken out of service may take; those that are
+    /// left then are given up.
+    public var unloadTimeout = Duration.seconds(300)
     /// Whether readiness waits for every model that should serve; else it says only that each was
     /// tried once.
     public var isReadinessStrict = true
@@ -46,5 +51,13 @@ extension Duration {
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
         let (whole, isOver) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
         return isOver ? .max : whole &+ UInt64(attoseconds / 1_000_000_000)
+    }
+}
+
+extension UInt64 {
+    /// The sum, or the largest number if it does not fit.
+    func addingClamped(_ other: UInt64) -> UInt64 {
+        let (sum, isOver) = addingReportingOverflow(other)
+        return isOver ? .max : sum
     }
 }

@@ -50,6 +50,9 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
     public var writeTimeout = Duration.seconds(60)
     /// Longest time that a connection without a request stays open.
     public var idleTimeout = Duration.seconds(300)
+    /// How long a connection may stay open without a request while the server stops: a request that is
+    /// on its way is answered, and the answer says that it was the last.
+    public var drainGrace = Duration.zero
     /// One in this many requests, and every error, gets an access line; 0 = none.
     public var accessLogSample = 0
     /// Whether clients may register system shared memory, and have inputs read and outputs written

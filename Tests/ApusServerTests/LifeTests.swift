@@ -57,6 +57,30 @@ import Testing
         }
     }
 
+    @Test func duringTheGraceIdleConnectionsGetOneMoreAnswer() throws {
+        let connection = try EmbeddedConnection { $0.drainGrace = .seconds(2) }
+        try connection.receive(request("GET", "/livez"))
+        #expect(try connection.sent().hasPrefix("HTTP/1.1 200 "))
+        connection.beginDraining()
+        #expect(connection.isOpen)
+        try connection.receive(request("GET", "/livez"))
+        let answer = try connection.sent()
+        #expect(answer.hasPrefix("HTTP/1.1 200 ") && answer.contains("Connection: close\r\n"))
+        #expect(!connection.isOpen)
+    }
+
+    @Test func afterTheGraceIdleConnectionsAreClosed() async throws {
+        try await withServer(configure: { $0.drainGrace = .milliseconds(100) }) { test in
+            let idle = try test.connect()
+            #expect(try idle.exchange(request("GET", "/livez")).status == 200)
+            let silent = try RawClient(port: test.grpcPort, receiveBufferByteCount: nil)
+            let shutdown = test.beginShutdown()
+            #expect(try idle.readToEnd().isEmpty)
+            #expect(shutdown.wait())
+            withExtendedLifetime(silent) {}
+        }
+    }
+
     @Test func requestThatIsArrivingIsStillAnswered() throws {
         let connection = try EmbeddedConnection()
         let whole = Array(infer("double").utf8)

@@ -23,6 +23,16 @@ import Testing
             ])
     }
 
+    @Test func aStopSignalWithinASecondIsTheSameOne() {
+        var signals = StopSignals()
+        #expect(!signals.isStopping)
+        #expect(signals.receive(now: 5_000_000_000) == .stop)
+        #expect(signals.isStopping)
+        #expect(signals.receive(now: 5_000_000_001) == .ignore)
+        #expect(signals.receive(now: 6_000_000_000) == .ignore)
+        #expect(signals.receive(now: 6_000_000_001) == .endAtOnce)
+    }
+
     @Test func everyListenerCanBeChosen() {
         var settings = Settings()
         settings.server.unixSocket = "/run/apus.sock"

@@ -68,6 +68,68 @@ import Testing
         #expect(error?.message.contains("\"z\" is not in the model") == true)
     }
 
+    @Test func madeUpInputsThatAModelDoesNotTakeAreAWarning() throws {
+        let scalar = { (name: String) in Proto.value(name, 7, []) }
+        let graph = Proto.graph(
+            nodes: [Proto.node("Range", ["a", "b", "c"], ["y"])],
+            inputs: [scalar("a"), scalar("b"), scalar("c")],
+            outputs: [Proto.value("y", 7, ["n"])])
+        let assembled = try assemble(Proto.model(graph))
+        #expect(assembled.warnings.count == 1)
+        #expect(assembled.warnings.first?.contains("delta not 0") == true)
+        let inputs = try [0, 3, 1].map { try Tensor(.int64, [], [Int64($0)]) }
+        let outputs = try assembled.model.makeInstance().run(
+            inputs, threadCountMax: 1, cancellation: nil)
+        #expect(outputs.first?.elements(as: Int64.self) == [0, 1, 2])
+    }
+
+    @Test func textThatIsReadAsNumbersIsWarmedUpWithout() throws {
+        let graph = Proto.graph(
+            nodes: [
+                Proto.node(
+                    "Cast", ["x"], ["y"],
+                    attributes: [ProtoMessage().text(1, "to").int(3, 1).int(20, 2)])
+            ], inputs: [Proto.value("x", 8, ["batch", "2"])],
+            outputs: [Proto.value("y", 1, ["batch", "2"])])
+        #expect(try assemble(Proto.model(graph)).warnings == [])
+    }
+
+    @Test func aModelThatCannotRunWhateverItsInputsHoldIsRefused() throws {
+        let graph = Proto.graph(
+            nodes: [Proto.node("MatMul", ["x", "x"], ["y"])],
+            inputs: [Proto.value("x", 1, ["2", "3"])], outputs: [Proto.value("y", 1, ["2", "3"])])
+        #expect(throws: (any Error).self) { try assemble(Proto.model(graph)) }
+    }
+
+    @Test func anEndlessWarmUpIsCancelled() throws {
+        let body = Proto.graph(
+            nodes: [
+                Proto.node("Identity", ["ci"], ["co"]), Proto.node("Identity", ["vi"], ["vo"]),
+            ],
+            inputs: [
+                Proto.value("it", 7, []), Proto.value("ci", 9, []), Proto.value("vi", 1, ["3"]),
+            ],
+            outputs: [Proto.value("co", 9, []), Proto.value("vo", 1, ["3"])])
+        let graph = Proto.graph(
+            nodes: [
+                Proto.node(
+                    "Loop", ["", "c", "x"], ["y"],
+                    attributes: [Proto.attribute("body", graph: body)])
+            ],
+            initializers: [Proto.tensor("c", .bool, [], raw: [1])],
+            inputs: [Proto.value("x", 1, ["3"])], outputs: [Proto.value("y", 1, ["3"])])
+        let path = try scratch.write("model.onnx", Proto.model(graph).bytes)
+        let files = BundleFiles(
+            modelDirectory: scratch.path, versionDirectory: scratch.path, modelFile: path)
+        let end = MonotonicClock.nowNanoseconds() + 200_000_000
+        let error = #expect(throws: (any Error).self) {
+            try assembly.assemble(
+                files, ModelConfiguration(name: "m"), threadCountMax: 1,
+                cancellation: RunControl(endNanoseconds: end))
+        }
+        #expect((error as? any ServingError)?.kind == .cancelled)
+    }
+
     @Test func onlyTensorsAreServed() {
         let sequence = ProtoMessage().text(1, "x").message(
             2,

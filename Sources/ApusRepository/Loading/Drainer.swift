@@ -1,12 +1,14 @@
 import ApusCore
 import CApusPlatform
 import Dispatch
+import Logging
 
 /// Lets go of versions that do not serve any more: waits until no request holds one, frees it, and
 /// gives its memory back to the system.
 ///
 /// A request takes its reference before it is admitted. So a version is asked to drain, which
-/// refuses requests, only when nobody else holds it: a swap refuses none.
+/// refuses requests, only when nobody else holds it: a swap refuses none. What its requests have not
+/// finished in time is given up.
 ///
 /// `@unchecked Sendable` because the state is touched only on `queue`.
 final class Drainer: @unchecked Sendable {
@@ -16,10 +18,22 @@ final class Drainer: @unchecked Sendable {
     private static let trimDelay = DispatchTimeInterval.milliseconds(100)
 
     private let queue = DispatchQueue(label: "apus.repository.drain", qos: .utility)
+    private let drainNanosecondsMax: UInt64
+    private let logger: Logger
     private var retired: [any RetiredVersion] = []
+    /// Those that were asked to drain, and are not done.
+    private var draining: [UInt64: any RetiredVersion] = [:]
+    private var lastNumber: UInt64 = 0
     private var isHurrying = false
     private var isLookingAgain = false
     private var isTrimming = false
+
+    /// - Parameter drainNanosecondsMax: how long the requests of a version may take once it is out of
+    ///   service.
+    init(drainNanosecondsMax: UInt64, logger: Logger) {
+        self.drainNanosecondsMax = drainNanosecondsMax
+        self.logger = logger
+    }
 
     /// - Parameter completion: called once it is drained and our reference is gone.
     func retire(_ servable: some Servable, completion: @escaping @Sendable () -> Void) {
@@ -38,6 +52,15 @@ final class Drainer: @unchecked Sendable {
         }
     }
 
+    /// From now on nobody is waited for, and what still runs is given up.
+    func abandon() {
+        queue.async { @Sendable [self] in
+            isHurrying = true
+            look()
+            for entry in draining.values { entry.abandon() }
+        }
+    }
+
     private func scheduleLook(after delay: DispatchTimeInterval) {
         guard !isLookingAgain else { return }
         isLookingAgain = true
@@ -52,7 +75,8 @@ final class Drainer: @unchecked Sendable {
         let now = MonotonicClock.nowNanoseconds()
         var index = 0
         while index < retired.count {
-            let isOver = now &- retired[index].sinceNanoseconds > Self.holdNanosecondsMax
+            let held = now &- retired[index].sinceNanoseconds
+            let isOver = held > min(Self.holdNanosecondsMax, drainNanosecondsMax)
             if isHurrying || isOver || retired[index].isHeldByNobodyElse() {
                 drain(retired.remove(at: index))
             } else {
@@ -63,9 +87,24 @@ final class Drainer: @unchecked Sendable {
     }
 
     private func drain(_ entry: any RetiredVersion) {
+        lastNumber += 1
+        let number = lastNumber
+        draining[number] = entry
+        let held = MonotonicClock.nowNanoseconds() &- entry.sinceNanoseconds
+        let rest = drainNanosecondsMax - min(held, drainNanosecondsMax)
+        queue.asyncAfter(deadline: .now() + .nanoseconds(Int(clamping: rest))) { @Sendable [self] in
+            guard let entry = draining[number] else { return }
+            logger.warning(
+                "requests of an unloaded version took longer than unload_timeout and are given up",
+                metadata: [
+                    "model": "\(entry.identity.name)", "version": "\(entry.identity.version)",
+                ])
+            entry.abandon()
+        }
         Task { @Sendable [self] in
             await entry.drain()
             queue.async { @Sendable in
+                self.draining[number] = nil
                 entry.completion()
                 self.scheduleTrim()
             }
@@ -85,10 +124,12 @@ final class Drainer: @unchecked Sendable {
 
 /// A version on its way out. Used on the drainer's queue.
 private protocol RetiredVersion: AnyObject, Sendable {
+    var identity: ModelIdentity { get }
     var sinceNanoseconds: UInt64 { get }
     var completion: @Sendable () -> Void { get }
     func isHeldByNobodyElse() -> Bool
     func drain() async
+    func abandon()
 }
 
 /// `@unchecked Sendable` because `servable` is changed by nobody; asking for uniqueness only needs
@@ -105,5 +146,9 @@ private final class Retired<Value: Servable>: RetiredVersion, @unchecked Sendabl
 
     func isHeldByNobodyElse() -> Bool { isKnownUniquelyReferenced(&servable) }
 
+    var identity: ModelIdentity { servable.identity }
+
     func drain() async { await servable.drain() }
+
+    func abandon() { servable.abandon() }
 }

@@ -8,26 +8,47 @@ import Glibc
 /// They are threads of their own because a load blocks on disk and computes for seconds, which
 /// neither event loops nor the cooperative pool may do. They keep the normal niceness: threads that
 /// a load starts for good (kernel helpers, dispatch workers) would inherit a lower one.
+///
+/// A load that takes long does not hold up those behind it: another thread takes its place.
 final class LoadingPool: Sendable {
     typealias Work = @Sendable () -> Void
 
     private struct State {
         var waiting: [Work] = []
         var threadCount = 0
+        /// Loads that have taken longer than `patience`; their threads do not count.
+        var overdue: Set<UInt64> = []
+        var running: Set<UInt64> = []
+        var lastNumber: UInt64 = 0
+
+        mutating func wantsThread(_ threadCountMax: Int) -> Bool {
+            let isFull =
+                threadCount - overdue.count >= threadCountMax
+                || threadCount >= threadCountMax + LoadingPool.overdueCountMax
+            guard !waiting.isEmpty, !isFull else { return false }
+            threadCount += 1
+            return true
+        }
     }
 
+    /// Threads beside those that loads hold up.
+    private static let overdueCountMax = 8
+
     private let threadCountMax: Int
+    private let patience: DispatchTimeInterval
     private let state = Guarded(State())
 
-    init(threadCountMax: Int) { self.threadCountMax = max(threadCountMax, 1) }
+    /// - Parameter patience: how long a load may hold up those behind it.
+    init(threadCountMax: Int, patience: DispatchTimeInterval = .seconds(5)) {
+        self.threadCountMax = max(threadCountMax, 1)
+        self.patience = patience
+    }
 
     /// Runs `work` on a loading thread, in the order of the calls.
     func submit(_ work: @escaping Work) {
         let needsThread = state.withLock { state in
             state.waiting.append(work)
-            guard state.threadCount < threadCountMax else { return false }
-            state.threadCount += 1
-            return true
+            return state.wantsThread(threadCountMax)
         }
         if needsThread { startThread() }
     }
@@ -53,19 +74,41 @@ final class LoadingPool: Sendable {
         DispatchQueue.global().async { @Sendable [self] in runAll() }
     }
 
-    /// Runs what waits until nothing does.
+    /// Runs what waits until nothing does, or enough other threads are there.
     fileprivate func runAll() {
-        while let work = next() { work() }
+        while let (work, number) = next() {
+            DispatchQueue.global().asyncAfter(deadline: .now() + patience) {
+                @Sendable [weak self] in
+                self?.noteOverdue(number)
+            }
+            work()
+            state.withLock { state in
+                state.running.remove(number)
+                state.overdue.remove(number)
+            }
+        }
     }
 
-    private func next() -> Work? {
+    private func next() -> (Work, UInt64)? {
         state.withLock { state in
-            guard !state.waiting.isEmpty else {
+            let isSpare = state.threadCount - state.overdue.count > threadCountMax
+            guard !state.waiting.isEmpty, !isSpare else {
                 state.threadCount -= 1
                 return nil
             }
-            return state.waiting.removeFirst()
+            state.lastNumber += 1
+            state.running.insert(state.lastNumber)
+            return (state.waiting.removeFirst(), state.lastNumber)
         }
+    }
+
+    private func noteOverdue(_ number: UInt64) {
+        let needsThread = state.withLock { state in
+            guard state.running.contains(number) else { return false }
+            state.overdue.insert(number)
+            return state.wantsThread(threadCountMax)
+        }
+        if needsThread { startThread() }
     }
 }
 

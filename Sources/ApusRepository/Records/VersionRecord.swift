@@ -19,6 +19,8 @@ struct Generation: Sendable {
     private(set) var state = VersionState.discovered
     /// From `ready` until it is handed to the drainer.
     var servable: (any Servable)?
+    /// Ends the load when this generation is given up.
+    let interest = LoadInterest()
 
     init(number: UInt64, content: VersionContent) {
         self.number = number
@@ -32,6 +34,13 @@ struct Generation: Sendable {
         state = next
         return true
     }
+}
+
+/// Held by whoever wants the result of a load: the load is cancelled when nobody does any more.
+final class LoadInterest: Sendable {
+    let cancellation = CancellationFlag()
+
+    deinit { cancellation.cancel() }
 }
 
 /// What the repository knows of one version.

@@ -13,6 +13,9 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
     private let loop: ServerLoop
     private var context: ChannelHandlerContext?
     private var stall = WriteStall()
+    fileprivate var openStreamCount = 0
+    /// When the server began to stop.
+    private var drainingSinceNanoseconds: UInt64?
     /// When something came last, on the loop's clock.
     private var readNanoseconds: UInt64
 
@@ -42,6 +45,11 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
         context.fireChannelReadComplete()
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent { drainingSinceNanoseconds = loop.nowNanoseconds }
+        context.fireUserInboundEventTriggered(event)
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // These concern one stream, which hears of them itself.
         if error is NIOHTTP2Errors.StreamError || error is NIOHTTP2Errors.NoSuchStream { return }
@@ -56,10 +64,37 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
         // Of a ping without an answer NIO's handler makes a farewell, and waits for the answer to that.
         let grpc = server.configuration.grpc
         let silence = (grpc.keepaliveTime + grpc.keepaliveTimeout).nanoseconds
-        if isStalled || now &- min(readNanoseconds, now) > silence { closeNow() }
+        if isStalled || now &- min(readNanoseconds, now) > silence || isOver(now) { closeNow() }
+    }
+
+    /// Whether the server stops and nobody calls: NIO's farewell waits for a client to answer it.
+    private func isOver(_ now: UInt64) -> Bool {
+        guard openStreamCount == 0, let since = drainingSinceNanoseconds else { return false }
+        return now &- min(since, now) > max(server.configuration.drainGrace.nanoseconds, 1 << 30)
     }
 
     func closeNow() { context?.close(promise: nil) }
+}
+
+/// Tells a connection how many of its streams are open, and the next in line as well.
+final class StreamCount: NIOHTTP2StreamDelegate {
+    private let connection: NIOLoopBound<GRPCConnection>
+    private let next: any NIOHTTP2StreamDelegate
+
+    init(connection: NIOLoopBound<GRPCConnection>, next: any NIOHTTP2StreamDelegate) {
+        self.connection = connection
+        self.next = next
+    }
+
+    func streamCreated(_ id: HTTP2StreamID, channel: any Channel) {
+        connection.value.openStreamCount += 1
+        next.streamCreated(id, channel: channel)
+    }
+
+    func streamClosed(_ id: HTTP2StreamID, channel: any Channel) {
+        connection.value.openStreamCount -= 1
+        next.streamClosed(id, channel: channel)
+    }
 }
 
 /// For how long a client has taken nothing of what is to be sent.

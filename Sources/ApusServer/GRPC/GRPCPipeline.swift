@@ -29,7 +29,9 @@ enum GRPCPipeline {
         _ = try pipeline.configureHTTP2Pipeline(
             mode: .server, connectionConfiguration: configuration.connection,
             streamConfiguration: configuration.stream,
-            streamDelegate: management.http2StreamDelegate
+            streamDelegate: StreamCount(
+                connection: NIOLoopBound(connection, eventLoop: channel.eventLoop),
+                next: management.http2StreamDelegate)
         ) { stream in
             stream.eventLoop.makeCompletedFuture {
                 try stream.pipeline.syncOperations.addHandler(

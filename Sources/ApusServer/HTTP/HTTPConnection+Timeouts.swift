@@ -31,10 +31,10 @@ extension HTTPConnection {
         case .awaitingHead:
             if let started = headStartedNanoseconds {
                 if now &- started > requestLimit { refuse(.requestTimeout) }
-            } else if exchanges.isEmpty,
-                now &- quietSinceNanoseconds > configuration.idleTimeout.nanoseconds
-            {
-                closeNow()
+            } else if exchanges.isEmpty {
+                let quiet = now &- min(quietSinceNanoseconds, now)
+                if quiet > configuration.idleTimeout.nanoseconds { return closeNow() }
+                if isDraining, quiet > configuration.drainGrace.nanoseconds { closeIfIdle() }
             }
         case .closing:
             if now &- quietSinceNanoseconds > Self.lingerNanoseconds { closeNow() }

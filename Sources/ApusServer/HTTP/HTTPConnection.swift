@@ -91,15 +91,23 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
             isDraining = true
+            quietSinceNanoseconds = loop.nowNanoseconds
             if let last = exchanges.last {
                 last.mustClose = true
                 sendCompleted()
-            } else if phase == .awaitingHead, headStartedNanoseconds == nil {
-                // Answers may still be on their way.
-                close(behind: ByteBuffer(), isInputUnread: false, context)
+            } else if server.configuration.drainGrace == .zero {
+                closeIfIdle()
             }
         }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    /// Closes unless a request is on its way.
+    func closeIfIdle() {
+        guard let context, exchanges.isEmpty, phase == .awaitingHead, headStartedNanoseconds == nil
+        else { return }
+        // Answers may still be on their way.
+        close(behind: ByteBuffer(), isInputUnread: false, context)
     }
 
     /// Errors of the decoder and of the socket.

@@ -41,8 +41,9 @@ final class ServerLoop {
 
     /// How often connections are looked at: often enough for the shortest of the timeouts.
     static func sweepInterval(_ configuration: HTTPServerConfiguration) -> TimeAmount {
-        let shortest = min(
+        var shortest = min(
             configuration.requestTimeout, configuration.writeTimeout, configuration.idleTimeout)
+        if configuration.drainGrace > .zero { shortest = min(shortest, configuration.drainGrace) }
         let quarter = TimeAmount.nanoseconds(Int64(clamping: shortest.nanoseconds / 4))
         return min(.seconds(1), max(.milliseconds(20), quarter))
     }

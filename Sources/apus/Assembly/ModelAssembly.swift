@@ -13,6 +13,8 @@ struct AssembledModel {
     let labels: [String: [String]]
     /// Of its first golden case; empty if there is none, or a large one.
     let exampleInputs: [NamedTensor]
+    /// What its owner should know.
+    let warnings: [String]
 }
 
 /// Joins ONNX and engine: reads a bundle's model, completes its configuration, runs its golden
@@ -37,15 +39,18 @@ struct ModelAssembly: Sendable {
         memoryByteCountMax = options.memoryByteCountMax
     }
 
-    /// - Parameter threadCountMax: cores for golden cases and warm-up.
+    /// - Parameters:
+    ///   - threadCountMax: cores for golden cases and warm-up.
+    ///   - cancellation: asked on the way; once it has stopped, what is thrown is cancelled.
     func assemble(
         _ bundle: BundleFiles, _ configuration: ModelConfiguration, threadCountMax: Int,
+        cancellation: RunControl? = nil,
         progress: (AssemblyStage) -> Void = { _ in }
     ) throws -> AssembledModel {
         progress(.loading)
         let onnx = try ONNXModel.read(bundle.modelFile)
         try Self.checkIsServable(onnx.graph)
-        let model = try EngineModel(onnx.graph, options: options)
+        let model = try EngineModel(onnx.graph, options: options, cancellation: cancellation)
         guard model.memoryByteCount <= memoryByteCountMax else {
             throw AssemblyError.memory(
                 byteCount: model.memoryByteCount, byteCountMax: memoryByteCountMax)
@@ -58,15 +63,20 @@ struct ModelAssembly: Sendable {
         var labels = onnx.labels
         let files = try LabelFile.labels(completed, directory: bundle.modelDirectory)
         labels.merge(files) { _, fromFile in fromFile }
-        try runGoldenCases(bundle, onnx, model, threadCountMax: threadCountMax)
+        try runGoldenCases(
+            bundle, onnx, model, threadCountMax: threadCountMax, cancellation: cancellation)
         progress(.warming)
+        try model.checkFixedShapes()
         let refined = RefinedModel(model, signature: completion.refinedSignature(completed))
-        let warmUp = WarmUp(model: refined, maxBatchSize: completed.maxBatchSize)
-        try warmUp.run(threadCountMax: threadCountMax)
+        let warmUp = WarmUp(
+            model: refined, maxBatchSize: completed.maxBatchSize, threadCountMax: threadCountMax,
+            cancellation: cancellation)
+        let problem = try warmUp.run().map { "warm-up with made-up inputs failed: \($0)" }
         return AssembledModel(
             model: refined, configuration: completed, labels: labels,
             exampleInputs: ExampleInputs.read(
-                onnx.graph, versionDirectory: bundle.versionDirectory))
+                onnx.graph, versionDirectory: bundle.versionDirectory),
+            warnings: problem.map { [$0] } ?? [])
     }
 
     /// Serving protocols carry tensors only.
@@ -81,7 +91,8 @@ struct ModelAssembly: Sendable {
     }
 
     private func runGoldenCases(
-        _ bundle: BundleFiles, _ onnx: ONNXModel, _ model: EngineModel, threadCountMax: Int
+        _ bundle: BundleFiles, _ onnx: ONNXModel, _ model: EngineModel, threadCountMax: Int,
+        cancellation: RunControl?
     ) throws {
         let golden = try GoldenCase(directory: bundle.versionDirectory)
         guard !golden.dataSets.isEmpty else { return }
@@ -91,9 +102,12 @@ struct ModelAssembly: Sendable {
             let original = try ONNXModel.read(
                 bundle.modelFile, options: ONNXModel.Options(replacesZipMaps: false))
             graph = original.graph
-            model = try EngineModel(graph, options: options)
+            model = try EngineModel(graph, options: options, cancellation: cancellation)
         }
-        switch golden.run(model, graph, threadCountMax: threadCountMax) {
+        let outcome = golden.run(
+            model, graph, threadCountMax: threadCountMax, cancellation: cancellation)
+        if cancellation?.isStopped == true { throw EngineError.cancelled }
+        switch outcome {
         case .passed: return
         case .failed(let reason), .notRun(let reason):
             throw AssemblyError.goldenCase(path: bundle.versionDirectory, reason: reason)

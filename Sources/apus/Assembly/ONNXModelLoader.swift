@@ -37,19 +37,27 @@ struct ONNXModelLoader: ModelLoader {
     }
 
     func load(
-        _ bundle: ModelBundle, progress: @Sendable (LoadStage) -> Void
+        _ bundle: ModelBundle, cancellation: RunControl, progress: @Sendable (LoadStage) -> Void
     ) throws -> any Servable {
         let files = BundleFiles(
             modelDirectory: bundle.modelDirectory, versionDirectory: bundle.versionDirectory,
             modelFile: bundle.modelFile)
         let assembled = try assembly.assemble(
-            files, bundle.configuration, threadCountMax: cores.coreCount
+            files, bundle.configuration, threadCountMax: cores.coreCount,
+            cancellation: cancellation
         ) { stage in
             switch stage {
             case .loading: progress(.loading)
             case .validating: progress(.validating)
             case .warming: progress(.warming)
             }
+        }
+        for warning in assembled.warnings {
+            logger.warning(
+                "\(warning)",
+                metadata: [
+                    "model": "\(bundle.identity.name)", "version": "\(bundle.identity.version)",
+                ])
         }
         return try ModelScheduler(
             model: assembled.model, identity: bundle.identity,

@@ -6,6 +6,7 @@ import ApusRepository
 import ApusScheduler
 import ApusServer
 import CApusPlatform
+import Dispatch
 import Glibc
 import Logging
 import UnixSignals
@@ -177,41 +178,70 @@ struct Daemon {
         return nil
     }
 
-    /// Reloads on SIGHUP; the first SIGTERM or SIGINT asks for the stop, a second one ends the
-    /// process at once.
+    /// Reloads on SIGHUP; the first SIGTERM or SIGINT asks for the stop, a later one ends the process
+    /// at once.
     private func followSignals() async -> AsyncStream<Void> {
         let (stream, stop) = AsyncStream.makeStream(of: Void.self)
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         Task.detached {
-            var isStopping = false
+            var stopSignals = StopSignals()
             for await signal in signals {
                 if signal == .sighup {
-                    if !isStopping { reloadConfiguration() }
-                } else if isStopping {
+                    if !stopSignals.isStopping { reloadConfiguration() }
+                    continue
+                }
+                switch stopSignals.receive(now: MonotonicClock.nowNanoseconds()) {
+                case .stop:
+                    logger.info("stopping", metadata: ["signal": "\(signal)"])
+                    stop.yield()
+                case .ignore: break
+                case .endAtOnce:
                     logger.warning(
                         "second signal: ending at once", metadata: ["signal": "\(signal)"])
                     log.flush()
                     _exit(DaemonExitCode.failed)
-                } else {
-                    logger.info("stopping", metadata: ["signal": "\(signal)"])
-                    isStopping = true
-                    stop.yield()
                 }
             }
         }
         return stream
     }
 
+    /// Readiness off; after `shutdown_delay` no new connections, and each answer is the last of its
+    /// connection; what is not finished after `exit_timeout` is cut off.
     private func stop() async {
+        let (delay, limit) = (settings.server.shutdownDelay, settings.server.exitTimeout)
         notifier.stopping(status: "finishing the requests in flight")
-        notifier.extendTimeout(settings.server.exitTimeout + .seconds(5))
-        logger.info("draining", metadata: ["limit": "\(settings.server.exitTimeout)"])
-        let isDrained = await server.shutdown(gracePeriod: settings.server.exitTimeout)
-        await repository.stop()
+        notifier.extendTimeout(delay + limit + Self.forcedStopPeriod + .seconds(5))
+        forceStop(after: delay + limit + Self.forcedStopPeriod)
+        server.announceShutdown()
+        if delay > .zero {
+            logger.info("not ready any more", metadata: ["delay": "\(delay)"])
+            // The task was cancelled to get here, so sleeping in it would end at once.
+            await Task.detached { try? await Task.sleep(for: delay) }.value
+        }
+        logger.info("draining", metadata: ["limit": "\(limit)"])
+        let isDrained = await server.shutdown(gracePeriod: limit)
+        // Nobody waits for an answer now.
+        await repository.stop(timeout: .milliseconds(100))
         if isDrained {
             logger.info("stopped")
         } else {
             logger.warning("stopped; requests that took longer than exit_timeout were cut off")
+        }
+    }
+
+    /// The least time for what was cut off to notice.
+    private static let forcedStopPeriod = Duration.seconds(3)
+
+    /// Ends the process at the end of its time, whatever still runs. A serial queue gets a thread even
+    /// if all others are held up.
+    private func forceStop(after limit: Duration) {
+        let queue = DispatchQueue(label: "apus.stop")
+        let delay = DispatchTimeInterval.milliseconds(Int(clamping: limit.wholeMilliseconds))
+        queue.asyncAfter(deadline: .now() + delay) { @Sendable [log, logger] in
+            logger.error("what still runs does not end by itself; the process ends without it")
+            log.flush()
+            _exit(DaemonExitCode.stopped)
         }
     }
 

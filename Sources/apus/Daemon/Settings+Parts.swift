@@ -53,6 +53,8 @@ extension RepositorySection {
         settings.rescanInterval = rescanInterval
         settings.loadConcurrency =
             loadConcurrency > 0 ? loadConcurrency : max(cores.coreCount / 2, 1)
+        settings.loadTimeout = loadTimeout
+        settings.unloadTimeout = unloadTimeout
         settings.allowsModelUpload = allowModelUpload
         settings.isReadinessStrict = isReadinessStrict
         return settings
@@ -71,6 +73,7 @@ extension Settings {
         configuration.requestTimeout = server.requestTimeout
         configuration.writeTimeout = server.writeTimeout
         configuration.idleTimeout = server.idleTimeout
+        configuration.drainGrace = min(server.shutdownGrace, server.exitTimeout)
         configuration.accessLogSample = logging.accessLogSample
         configuration.allowsSharedMemory = server.allowSharedMemory
         configuration.trace = logging.makeTrace()

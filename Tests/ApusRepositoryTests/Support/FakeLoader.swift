@@ -16,6 +16,9 @@ final class FakeServable: Servable {
     private let ballast: [UInt8]
     private let life: Guarded<FakeLoader.Life>
     private let drained = Guarded(false)
+    /// Those of a `busy:` version, which never end by themselves.
+    private let requests = Guarded<(isOver: Bool, waiter: CheckedContinuation<Void, Never>?)>(
+        (false, nil))
 
     init(_ bundle: ModelBundle, content: String, ballast: Int, life: Guarded<FakeLoader.Life>) {
         identity = bundle.identity
@@ -42,11 +45,29 @@ final class FakeServable: Servable {
     func drain() async {
         drained.withLock { $0 = true }
         life.withLock { $0.drained += 1 }
+        guard content.hasPrefix("busy:") else { return }
+        await withCheckedContinuation { continuation in
+            let isOver = requests.withLock { requests in
+                requests.waiter = continuation
+                return requests.isOver
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+
+    func abandon() {
+        life.withLock { $0.abandoned += 1 }
+        let waiter = requests.withLock { requests in
+            requests.isOver = true
+            return requests.waiter
+        }
+        waiter?.resume()
     }
 }
 
 /// Loads model files that are texts: `ok …` loads, `fail: why` fails, `held: …` waits for
-/// `release()`; anything without `end` as its last word counts as cut off.
+/// `release()`, `endless: …` until it is cancelled, `busy: …` has
+/// requests without an end; anything without `end` as its last word counts as cut off.
 final class FakeLoader: ModelLoader {
     struct Life: Sendable {
         var alive = 0
@@ -56,6 +77,13 @@ final class FakeLoader: ModelLoader {
         var runningMax = 0
         var cutOff = 0
         var held = 0
+        var stopped = 0
+        var abandoned = 0
+    }
+
+    struct Cancelled: ServingError {
+        var kind: ErrorKind { .cancelled }
+        var message: String { "stopped" }
     }
 
     struct Failure: Error, CustomStringConvertible {
@@ -107,7 +135,7 @@ final class FakeLoader: ModelLoader {
     }
 
     func load(
-        _ bundle: ModelBundle, progress: @Sendable (LoadStage) -> Void
+        _ bundle: ModelBundle, cancellation: RunControl, progress: @Sendable (LoadStage) -> Void
     ) throws -> any Servable {
         life.withLock { life in
             life.loads.append(bundle.identity.description)
@@ -123,6 +151,11 @@ final class FakeLoader: ModelLoader {
         if words.first == "held:" {
             life.withLock { $0.held += 1 }
             gate.wait()
+        }
+        if words.first == "endless:" {
+            while !cancellation.isStopped { sched_yield() }
+            life.withLock { $0.stopped += 1 }
+            throw Cancelled()
         }
         guard words.last == "end" else {
             life.withLock { $0.cutOff += 1 }
