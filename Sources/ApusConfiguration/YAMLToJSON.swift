@@ -4,12 +4,41 @@
 /// Every value stands on the line of the JSON text that it had in the YAML text, so that a JSON
 /// decoder's line numbers are those of the file.
 public enum YAMLToJSON {
+    /// - Parameter parameters: keys of the outermost mapping that become entries of `parameters`, as
+    ///   ModelConfig has them, if their values are scalars.
     /// - Returns: `{}` for an empty document.
-    public static func convert(_ yaml: String) throws(YAMLError) -> String {
+    public static func convert(
+        _ yaml: String, parameters: Set<String> = []
+    ) throws(YAMLError) -> String {
         guard let root = try YAMLReader.read(yaml) else { return "{}" }
         var writer = LineKeepingWriter()
-        writer.write(root)
+        writer.write(moving(parameters, in: root))
         return writer.text
+    }
+
+    private static func moving(_ names: Set<String>, in root: YAMLNode) -> YAMLNode {
+        guard case .mapping(var entries, let line) = root else { return root }
+        var moved: [YAMLNode.Entry] = []
+        entries.removeAll { entry in
+            guard names.contains(entry.key), case .scalar(let value, _, let line) = entry.value
+            else { return false }
+            let text = YAMLNode.scalar(value, isPlain: false, line: line)
+            let parameter = YAMLNode.mapping(
+                [.init(key: "string_value", line: line, value: text)], line: line)
+            moved.append(.init(key: entry.key, line: entry.line, value: parameter))
+            return true
+        }
+        guard !moved.isEmpty else { return root }
+        if let index = entries.firstIndex(where: { $0.key == "parameters" }),
+            case .mapping(let own, let line) = entries[index].value
+        {
+            entries[index] = .init(
+                key: "parameters", line: entries[index].line,
+                value: .mapping(own + moved, line: line))
+        } else {
+            entries.append(.init(key: "parameters", line: line, value: .mapping(moved, line: line)))
+        }
+        return .mapping(entries, line: line)
     }
 }
 

@@ -17,7 +17,8 @@ public struct InferenceRequest: Sendable {
     public var parameters: [String: ParameterValue]
     /// 1 is the highest; 0 is the model's default.
     public var priority: UInt64
-    /// Longest time in the queue; nil is the model's default.
+    /// Longest time in the queue, and, if it is over a second, in execution; nil is the model's default
+    /// for the queue.
     public var timeoutMicroseconds: UInt64?
     /// When an answer is of no use any more, on the clock of `MonotonicClock`.
     public var deadlineNanoseconds: UInt64?

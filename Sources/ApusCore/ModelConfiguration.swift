@@ -77,6 +77,8 @@ public struct ModelConfiguration: Sendable, Hashable {
     public static let aliasPrefix = "alias."
     /// The parameter that limits an execution's time: `2s`, `500ms`.
     public static let executionTimeoutParameter = "execution_timeout"
+    /// Parameters that `model.yaml` may name as keys of its own.
+    public static let yamlKeys: Set<String> = [executionTimeoutParameter]
     /// Free-form parameters, handed through to `/config`.
     public var parameters: [String: String] = [:]
 

@@ -89,10 +89,11 @@ extension ModelScheduler {
     }
 
     private func makeControl(_ requests: [PendingRequest]) -> RunControl {
-        RunControl(
-            waiters: requests.map(\.waiter),
+        let now = clock()
+        return RunControl(
+            waiters: requests.map { $0.waiter(now: now) },
             endNanoseconds: executionNanosecondsMax.map { limit in
-                let (time, isOver) = clock().addingReportingOverflow(limit)
+                let (time, isOver) = now.addingReportingOverflow(limit)
                 return isOver ? .max : time
             }, end: end, clock: runClock)
     }

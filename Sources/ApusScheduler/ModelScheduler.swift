@@ -143,12 +143,13 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
         let request = submission.request
         do throws(SchedulerError) {
             let checked = try check.checked(request)
-            let pending = PendingRequest(
-                request, checked: checked, enqueuedNanoseconds: now,
-                completion: submission.completion)
             let terms = rules.terms(
                 priority: request.priority, timeoutMicroseconds: request.timeoutMicroseconds,
                 now: now)
+            let pending = PendingRequest(
+                request, checked: checked, enqueuedNanoseconds: now,
+                executionNanosecondsMax: terms.executionNanosecondsMax,
+                completion: submission.completion)
             try state.withLock { state throws(SchedulerError) in
                 try state.admit(
                     pending, key: checked.key, terms: terms, now: now, keeping: self, &actions)

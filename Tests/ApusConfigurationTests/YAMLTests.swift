@@ -41,6 +41,18 @@ import Testing
             ])
     }
 
+    @Test func someKeysBecomeParameters() throws {
+        let alone = try YAMLToJSON.convert("limit: 2s\nname: x", parameters: ["limit", "other"])
+        #expect(
+            alone.split(separator: "\n").joined()
+                == #"{"name":"x","parameters":{"limit":{"string_value":"2s"}}}"#)
+        let beside = try YAMLToJSON.convert(
+            "parameters: {a: {string_value: b}}\nlimit: 2", parameters: ["limit"])
+        #expect(
+            beside.split(separator: "\n").joined()
+                == #"{"parameters":{"a":{"string_value":"b"},"limit":{"string_value":"2"}}}"#)
+    }
+
     @Test func anEmptyTextIsAnEmptyObject() throws {
         #expect(try YAMLToJSON.convert("") == "{}")
         #expect(try YAMLToJSON.convert("# nothing\n") == "{}")

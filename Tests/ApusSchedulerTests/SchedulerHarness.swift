@@ -18,9 +18,12 @@ struct SchedulerHarness {
     let cores: CoreBudget
     let scheduler: ModelScheduler
 
-    /// - Parameter coreCount: also the number of instances if the configuration sets none.
+    /// - Parameters:
+    ///   - coreCount: also the number of instances if the configuration sets none.
+    ///   - cores: a budget that is shared with other models; nil = one of its own.
     init(
         model: FakeExecutableModel = FakeExecutableModel(), coreCount: Int = 1,
+        cores: CoreBudget? = nil,
         limits: SchedulerLimits = SchedulerLimits(),
         configure: (inout ModelConfiguration) -> Void = { _ in }
     ) throws {
@@ -32,7 +35,8 @@ struct SchedulerHarness {
         self.model = model
         self.clock = clock
         metrics = Metrics(version: "test", collectsProcess: false)
-        cores = CoreBudget(coreCount: coreCount)
+        let cores = cores ?? CoreBudget(coreCount: coreCount)
+        self.cores = cores
         scheduler = try ModelScheduler(
             model: model, identity: try Self.identity(), configuration: configuration,
             labels: [:], limits: limits, cores: cores, metrics: metrics,

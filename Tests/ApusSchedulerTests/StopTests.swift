@@ -85,6 +85,38 @@ import Testing
         await harness.scheduler.drain()
     }
 
+    @Test func aRequestsOwnTimeoutEndsItsExecutionButNotBeforeASecond() async throws {
+        let harness = try SchedulerHarness(model: endless())
+        let short = try harness.send(harness.request(13, timeoutMicroseconds: 10))
+        await waitForRun(1, of: harness)
+        let control = try #require(harness.model.runs.last?.cancellation)
+        harness.clock.advance(microseconds: 999_999)
+        #expect(!control.isStopped)
+        harness.clock.advance(microseconds: 1)
+        let passed = SchedulerError.deadlinePassed(model: try SchedulerHarness.identity())
+        #expect(await short.error == passed)
+        let long = try harness.send(harness.request(13, timeoutMicroseconds: 3_000_000))
+        await waitForRun(2, of: harness)
+        harness.clock.advance(microseconds: 3_000_000)
+        #expect(await long.error == passed)
+    }
+
+    @Test func aTinyModelStartsWhileAnotherHasAllCores() async throws {
+        let (gate, cores) = (Gate(), CoreBudget(coreCount: 2))
+        let heavy = FakeExecutableModel { run in
+            gate.pass()
+            return try FakeExecutableModel.doubling(run)
+        }
+        let heavyHarness = try SchedulerHarness(model: heavy, cores: cores) { $0.maxBatchSize = 1 }
+        let busy = try (0..<8).map { try heavyHarness.send(heavyHarness.request(Float($0))) }
+        gate.waitForArrival(count: 1)
+        let tiny = try SchedulerHarness(cores: cores)
+        #expect(try await tiny.send(tiny.request(1)).floats == [2, 2])
+        #expect(tiny.model.runs.map(\.threadCountMax) == [1])
+        gate.open(count: 8)
+        for answer in busy { _ = await answer.answer }
+    }
+
     @Test func anExecutionThatTakesTooLongFailsAloneWhateverRidesWithIt() async throws {
         let gate = Gate()
         let harness = try SchedulerHarness(model: endless(gate)) {

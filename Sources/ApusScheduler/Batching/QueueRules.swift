@@ -9,7 +9,12 @@ struct QueueRules: Sendable {
         /// `.max` = none.
         let timeoutNanoseconds: UInt64
         let timeoutAction: ModelConfiguration.QueuePolicy.TimeoutAction
+        /// How long the request's own timeout lets its execution take; nil = as long as it takes.
+        let executionNanosecondsMax: UInt64?
     }
+
+    /// A request's own timeout is meant for its wait first of all: it cuts no execution shorter.
+    static let executionNanosecondsMin: UInt64 = 1_000_000_000
 
     private let batching: ModelConfiguration.DynamicBatching
     private let limits: SchedulerLimits
@@ -32,7 +37,9 @@ struct QueueRules: Sendable {
             level: level,
             queueSizeMax: policy.maxQueueSize > 0 ? policy.maxQueueSize : limits.queueSizeMax,
             timeoutNanoseconds: Self.time(timeout, after: now),
-            timeoutAction: policy.timeoutAction)
+            timeoutAction: policy.timeoutAction,
+            executionNanosecondsMax: policy.allowTimeoutOverride
+                ? Self.executionNanosecondsMax(timeoutMicroseconds) : nil)
     }
 
     /// 0 or a priority beyond the levels means the default level.
@@ -40,6 +47,12 @@ struct QueueRules: Sendable {
         guard batching.priorityLevels > 0 else { return 0 }
         if priority > 0, priority <= UInt64(batching.priorityLevels) { return Int(priority) }
         return batching.defaultPriorityLevel > 0 ? batching.defaultPriorityLevel : 1
+    }
+
+    private static func executionNanosecondsMax(_ timeoutMicroseconds: UInt64?) -> UInt64? {
+        guard let timeout = timeoutMicroseconds, timeout > 0 else { return nil }
+        let (nanoseconds, isOver) = timeout.multipliedReportingOverflow(by: 1000)
+        return isOver ? nil : max(nanoseconds, executionNanosecondsMin)
     }
 
     private static func time(_ microseconds: UInt64, after now: UInt64) -> UInt64 {

@@ -13,11 +13,14 @@ final class PendingRequest: Sendable {
     let deadlineNanoseconds: UInt64?
     let receivedNanoseconds: UInt64
     let enqueuedNanoseconds: UInt64
+    /// How long its execution may take; nil = as long as it takes.
+    private let executionNanosecondsMax: UInt64?
     private let stageTimes: StageTimes?
     private let completion: @Sendable (Answer) -> Void
 
     init(
         _ request: InferenceRequest, checked: CheckedRequest, enqueuedNanoseconds: UInt64,
+        executionNanosecondsMax: UInt64? = nil,
         completion: @escaping @Sendable (Answer) -> Void
     ) {
         id = request.id
@@ -30,12 +33,18 @@ final class PendingRequest: Sendable {
         receivedNanoseconds = request.receivedNanoseconds
         stageTimes = request.stageTimes
         self.enqueuedNanoseconds = enqueuedNanoseconds
+        self.executionNanosecondsMax = executionNanosecondsMax
         self.completion = completion
     }
 
-    /// As its execution sees it.
-    var waiter: RunControl.Waiter {
-        RunControl.Waiter(cancellation, deadlineNanoseconds: deadlineNanoseconds)
+    /// As its execution sees it, which starts at `now`.
+    func waiter(now: UInt64) -> RunControl.Waiter {
+        var deadline = deadlineNanoseconds ?? .max
+        if let limit = executionNanosecondsMax {
+            let (end, isOver) = now.addingReportingOverflow(limit)
+            if !isOver { deadline = min(deadline, end) }
+        }
+        return RunControl.Waiter(cancellation, deadlineNanoseconds: deadline)
     }
 
     /// Notes the times of a traced request.

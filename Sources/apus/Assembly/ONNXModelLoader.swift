@@ -21,7 +21,7 @@ struct ONNXModelLoader: ModelLoader {
     func configuration(yaml: String, name: ModelName) throws -> ModelConfiguration {
         let json: String
         do {
-            json = try YAMLToJSON.convert(yaml)
+            json = try YAMLToJSON.convert(yaml, parameters: ModelConfiguration.yamlKeys)
         } catch {
             throw AssemblyError.yaml(line: error.line, reason: error.message)
         }

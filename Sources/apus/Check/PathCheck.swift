@@ -129,7 +129,7 @@ struct PathCheck {
             return try ModelConfigurationCoder.configuration(text: text, name: name)
         case (nil, let yaml?):
             do {
-                let json = try YAMLToJSON.convert(yaml)
+                let json = try YAMLToJSON.convert(yaml, parameters: ModelConfiguration.yamlKeys)
                 return try ModelConfigurationCoder.configuration(json: json, name: name)
             } catch let error as YAMLError {
                 throw AssemblyError.yaml(line: error.line, reason: error.message)
