@@ -56,6 +56,13 @@ public struct ModelConfiguration: Sendable, Hashable {
         public init() {}
     }
 
+    /// What happens to a request with more rows than `maxBatchSize`.
+    public enum OversizedRequests: Sendable, Hashable {
+        /// It runs in several executions, or in one of that many rows where rows are not independent.
+        case split
+        case refuse
+    }
+
     public var name: String
     public var platform = "onnxruntime_onnx"
     public var backend = "onnxruntime"
@@ -67,6 +74,9 @@ public struct ModelConfiguration: Sendable, Hashable {
     public var outputs: [TensorEntry] = []
     /// Nil = one request per execution.
     public var dynamicBatching: DynamicBatching?
+    /// Whether rows are proven to stay apart; requests are joined, and cut, only then.
+    public var rows = RowVerdict.notProven(node: "", reason: "was not analysed")
+    public var oversizedRequests = OversizedRequests.split
     /// Instances that may run at the same time; 0 = chosen from the core budget.
     public var instanceCount = 0
     /// How long one execution may take; 0 = for ever.
@@ -78,9 +88,20 @@ public struct ModelConfiguration: Sendable, Hashable {
     /// The parameter that limits an execution's time: `2s`, `500ms`.
     public static let executionTimeoutParameter = "execution_timeout"
     /// Parameters that `model.yaml` may name as keys of its own.
-    public static let yamlKeys: Set<String> = [executionTimeoutParameter]
+    public static let yamlKeys: Set<String> = [
+        executionTimeoutParameter, oversizedRequestsParameter,
+    ]
+    /// Parameter with the value `split` or `refuse`: see `oversizedRequests`.
+    public static let oversizedRequestsParameter = "oversized_requests"
+    /// Parameter of a completed configuration that says whether rows are independent, or why not.
+    public static let rowsParameter = "rows"
     /// Free-form parameters, handed through to `/config`.
     public var parameters: [String: String] = [:]
 
     public init(name: String) { self.name = name }
+
+    /// Whether requests may share an execution.
+    public var joinsRequests: Bool {
+        maxBatchSize > 0 && dynamicBatching != nil && rows.isIndependent
+    }
 }

@@ -113,3 +113,17 @@ public struct NamedTensor: Sendable {
         self.tensor = tensor
     }
 }
+
+extension Tensor {
+    /// Whether type, shape and every bit of the elements are the same.
+    public func hasSameContent(as other: Tensor) -> Bool {
+        guard dataType == other.dataType, shape == other.shape else { return false }
+        switch (storage, other.storage) {
+        case (.strings(let own), .strings(let theirs)): return own == theirs
+        case (.bytes(let own), .bytes(let theirs)):
+            if own.pointer == theirs.pointer && own.count == theirs.count { return true }
+            return own.withUnsafeBytes { a in theirs.withUnsafeBytes { b in a.elementsEqual(b) } }
+        default: return false
+        }
+    }
+}

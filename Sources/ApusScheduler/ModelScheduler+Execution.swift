@@ -58,7 +58,7 @@ extension ModelScheduler {
         if let reason = control.stopReason { return stopped(launch, reason) }
         let run = launch.runner.run(
             requests, threadCount: launch.threadCount, control: control, scatter: scatter,
-            clock: clock)
+            split: split, clock: clock)
         for request in requests { request.note(run) }
         switch run.result {
         case .success(let responses):

@@ -22,6 +22,8 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
     let check: RequestCheck
     let rules: QueueRules
     let scatter: Scatter
+    /// Nil where a request runs whole, however many rows it has.
+    let split: RowSplit?
     let record: ExecutionRecord
     let logger: Logger
     let clock: @Sendable () -> UInt64
@@ -90,7 +92,10 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
         rules = QueueRules(configuration, limits: limits)
         scatter = Scatter(
             identity: identity, signature: model.signature,
-            isBatched: configuration.maxBatchSize > 0)
+            isBatched: configuration.joinsRequests)
+        split =
+            configuration.maxBatchSize > 0 && configuration.rows.isIndependent
+            ? RowSplit(rowCountMax: configuration.maxBatchSize) : nil
         let runner = InstanceRunner(model: model, label: "apus.instance.\(identity).0")
         try runner.prepare()
         let record = ExecutionRecord(

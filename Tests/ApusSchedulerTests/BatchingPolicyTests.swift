@@ -17,6 +17,7 @@ func makePolicy(
         batching.preferredBatchSizes = preferred
         batching.maxQueueDelayMicroseconds = delayMicroseconds
         configuration.dynamicBatching = batching
+        configuration.rows = .independent
     }
     return BatchingPolicy(configuration)
 }

@@ -136,6 +136,7 @@ import Testing
         var batching = ModelConfiguration.DynamicBatching()
         configure(&batching)
         configuration.dynamicBatching = batching
+        configuration.rows = .independent
         return QueueRules(configuration, limits: SchedulerLimits(queueSizeMax: 9))
             .terms(priority: priority, timeoutMicroseconds: timeout, now: 1_000)
     }

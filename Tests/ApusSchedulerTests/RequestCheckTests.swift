@@ -15,11 +15,14 @@ import Testing
         ])
 
     func check(
-        _ inputs: [(String, Tensor)], outputs: [String] = [], maxBatchSize: Int = 4
+        _ inputs: [(String, Tensor)], outputs: [String] = [], maxBatchSize: Int = 4,
+        configure: (inout ModelConfiguration) -> Void = { _ in }
     ) throws -> CheckedRequest {
         var configuration = ModelConfiguration(name: "fake")
         configuration.maxBatchSize = maxBatchSize
         configuration.dynamicBatching = ModelConfiguration.DynamicBatching()
+        configuration.rows = .independent
+        configure(&configuration)
         let check = RequestCheck(
             identity: try SchedulerHarness.identity(), signature: Self.signature,
             configuration: configuration)
@@ -85,9 +88,21 @@ import Testing
         #expect(
             throws: SchedulerError.wrongRowCount(model: model, input: "b", found: 2, expected: 1)
         ) { try check([("a", a), ("b", integers([2, 1]))]) }
+    }
+
+    @Test func moreRowsThanAnExecutionTakesAreRefusedOnlyIfTheConfigurationSaysSo() throws {
+        let model = try SchedulerHarness.identity()
+        #expect(try check([("a", floats([5, 2]))]).rowCount == 5)
         #expect(
             throws: SchedulerError.batchTooLarge(model: model, rowCount: 5, rowCountMax: 4)
-        ) { try check([("a", floats([5, 2]))]) }
+        ) { try check([("a", floats([5, 2]))]) { $0.oversizedRequests = .refuse } }
+    }
+
+    @Test func inputsWithoutACommonFirstDimensionAreTheModelsBusinessWhereRowsMayMix() throws {
+        let inputs = [("a", try floats([3, 2])), ("b", try integers([2, 1]))]
+        let checked = try check(inputs) { $0.rows = .notProven(node: "n", reason: "mixes") }
+        #expect(checked.rowCount == 1)
+        #expect(checked.key == .alone)
     }
 
     @Test func withoutBatchingTheFirstDimensionHasNoLimitAndNeedNotAgree() throws {

@@ -30,6 +30,7 @@ struct SchedulerHarness {
         var configuration = ModelConfiguration(name: "fake")
         configuration.maxBatchSize = 8
         configuration.dynamicBatching = ModelConfiguration.DynamicBatching()
+        configuration.rows = .independent
         configure(&configuration)
         let clock = ManualClock()
         self.model = model

@@ -142,6 +142,17 @@ import Testing
             """)
         #expect(batching.maxBatchSize == 128 && batching.timeoutMicroseconds == 5000)
         #expect(batching.enqueuedBatchCount == 4 && batching.allowedBatchSizes == [64, 128])
+        #expect(batching.splitsLargeBatches == nil && batching.executionBatchSize == nil)
+        let splitting = try ModelServerFile.batching(
+            """
+            max_batch_size { value: 128 } max_execution_batch_size { value: 32 }
+            enable_large_batch_splitting { value: true }
+            allowed_batch_sizes: 8 allowed_batch_sizes: 32
+            """)
+        #expect(splitting.splitsLargeBatches == true && splitting.executionBatchSize == 32)
+        #expect(
+            message { _ = try ModelServerFile.batching("max_execution_batch_size { value: 8 }") }
+                .contains("needs enable_large_batch_splitting"))
         #expect(
             message { _ = try ModelServerFile.models("config {") }.contains("model_config_list"))
         #expect(

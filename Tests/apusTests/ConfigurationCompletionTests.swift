@@ -17,8 +17,10 @@ import Testing
     private func complete(
         _ configuration: ModelConfiguration, _ signature: ModelSignature
     ) throws(AssemblyError) -> ModelConfiguration {
-        try ConfigurationCompletion(signature: signature, defaultMaxBatchSize: 32)
-            .complete(configuration)
+        try ConfigurationCompletion(
+            signature: signature, rows: .independent, outputsFollowRows: true,
+            defaultMaxBatchSize: 32
+        ).complete(configuration)
     }
 
     @Test func anEmptyConfigurationTakesEverythingFromTheModel() throws {
@@ -57,7 +59,10 @@ import Testing
         var configuration = ModelConfiguration(name: "m")
         configuration.inputs = [.init(name: "x", dataType: .float, dims: [-1, 4])]
         configuration.outputs = [.init(name: "z", dataType: .float, dims: [-1, 2])]
-        #expect(try complete(configuration, batchable) == configuration)
+        var expected = configuration
+        expected.rows = .independent
+        expected.parameters = ["rows": "independent"]
+        #expect(try complete(configuration, batchable) == expected)
     }
 
     @Test func batchingThatTheModelCannotDoIsRefused() {
@@ -84,7 +89,9 @@ import Testing
     @Test func dimensionsThatTheConfigurationFixesRefineTheSignature() throws {
         var configuration = ModelConfiguration(name: "m")
         configuration.outputs = [.init(name: "z", dataType: .float, dims: [3])]
-        let completion = ConfigurationCompletion(signature: batchable, defaultMaxBatchSize: 32)
+        let completion = ConfigurationCompletion(
+            signature: batchable, rows: .independent, outputsFollowRows: true,
+            defaultMaxBatchSize: 32)
         let refined = completion.refinedSignature(try completion.complete(configuration))
         #expect(refined.outputs.map(\.shape) == [[-1], [-1, 3]])
         #expect(refined.inputs == batchable.inputs)

@@ -49,6 +49,14 @@ public final class EngineModel: ExecutableModel {
             + program.graph.initializers.values.reduce(0) { $0 + ($1.bytes?.count ?? 0) }
     }
 
+    /// Whether the rows of a batch stay apart in the model, from its graph alone; and whether each output
+    /// has as many rows as the inputs, nil if that depends on data.
+    public func analyseRows() -> (verdict: RowVerdict, outputsFollowRows: Bool?) {
+        let session = RunSession(packed: packed, options: options)
+        let result = RowAnalysis.result(of: program, session)
+        return (result.verdict, result.outputsFollowRows)
+    }
+
     /// Operator types with the number of nodes, after optimisation.
     public var operatorCounts: [String: Int] {
         program.nodes.reduce(into: [:]) { $0[$1.node.opType, default: 0] += 1 }

@@ -9,6 +9,12 @@ public import ApusCore
 public protocol Operator: Sendable {
     /// - Throws: `EngineError.invalidNode`.
     init(_ node: NodeReader) throws(EngineError)
+
+    /// Where the rows of a batch lie in each output, by where they lie in the inputs. One that does not
+    /// say so counts as mixing them.
+    ///
+    /// - Throws: if an output row may depend on several input rows.
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?]
 }
 
 /// An operator whose work is planned ahead.

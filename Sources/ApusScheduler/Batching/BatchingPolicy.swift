@@ -19,7 +19,7 @@ enum BatchDecision<Payload> {
 ///
 /// - Source: Triton model configuration, "Dynamic Batcher" and `ModelQueuePolicy`.
 struct BatchingPolicy: Sendable {
-    /// Rows per batch.
+    /// Rows per execution.
     let rowCountMax: Int
     /// Whether requests are joined at all; else each runs alone.
     let isJoining: Bool
@@ -29,7 +29,7 @@ struct BatchingPolicy: Sendable {
     var queueDelayNanoseconds: UInt64
 
     init(_ configuration: ModelConfiguration) {
-        let batching = configuration.maxBatchSize > 0 ? configuration.dynamicBatching : nil
+        let batching = configuration.joinsRequests ? configuration.dynamicBatching : nil
         let rowCountMax = max(configuration.maxBatchSize, 1)
         self.rowCountMax = rowCountMax
         isJoining = batching != nil

@@ -23,8 +23,11 @@ final class InstanceRunner: @unchecked Sendable {
     }
 
     /// Gathers, runs and scatters a batch once. On `queue`, after `prepare`.
+    ///
+    /// - Parameter split: cuts a request that is larger than an execution.
     func run(
         _ batch: [PendingRequest], threadCount: Int, control: RunControl, scatter: Scatter,
+        split: RowSplit?,
         clock: () -> UInt64
     ) -> BatchRun {
         var run = BatchRun(startedNanoseconds: clock())
@@ -33,6 +36,13 @@ final class InstanceRunner: @unchecked Sendable {
             let outputs = try {
                 let inputs = try Gather.inputs(of: batch, staging: &staging)
                 run.gatheredNanoseconds = clock()
+                if let split, batch.count == 1, let rowCount = batch.first?.rowCount,
+                    rowCount > split.rowCountMax
+                {
+                    return try split.run(inputs, rowCount: rowCount) {
+                        try instance.run($0, threadCountMax: threadCount, cancellation: control)
+                    }
+                }
                 return try instance.run(
                     inputs, threadCountMax: threadCount, cancellation: control)
             }()

@@ -6,7 +6,8 @@ struct CheckedRequest {
     let inputs: [Tensor?]
     /// Wanted outputs as positions in the signature.
     let outputPositions: [Int]
-    /// First dimension of all inputs; 1 for a model without batching.
+    /// First dimension of all inputs; 1 for a model without batching, and where a model whose rows are
+    /// not proven independent gets inputs of different first dimensions.
     let rowCount: Int
     let byteCount: Int
     let key: BatchKey
@@ -20,7 +21,9 @@ struct RequestCheck: Sendable {
     private let outputPositions: [String: Int]
     private let allOutputs: [Int]
     /// 0 = the first dimension has no meaning of its own.
-    private let rowCountMax: Int
+    private let maxBatchSize: Int
+    private let refusesOversized: Bool
+    private let hasIndependentRows: Bool
     private let isJoining: Bool
 
     init(identity: ModelIdentity, signature: ModelSignature, configuration: ModelConfiguration) {
@@ -29,8 +32,10 @@ struct RequestCheck: Sendable {
         inputPositions = Self.positions(signature.inputs)
         outputPositions = Self.positions(signature.outputs)
         allOutputs = Array(signature.outputs.indices)
-        rowCountMax = max(configuration.maxBatchSize, 0)
-        isJoining = BatchingPolicy(configuration).isJoining
+        maxBatchSize = max(configuration.maxBatchSize, 0)
+        refusesOversized = configuration.oversizedRequests == .refuse
+        hasIndependentRows = configuration.rows.isIndependent
+        isJoining = configuration.joinsRequests
     }
 
     func checked(_ request: InferenceRequest) throws(SchedulerError) -> CheckedRequest {
@@ -76,7 +81,7 @@ struct RequestCheck: Sendable {
     }
 
     private func rowCount(of inputs: [Tensor?]) throws(SchedulerError) -> Int {
-        guard rowCountMax > 0 else { return 1 }
+        guard maxBatchSize > 0 else { return 1 }
         var common: Int?
         for (position, input) in inputs.enumerated() {
             guard let input else { continue }
@@ -87,6 +92,8 @@ struct RequestCheck: Sendable {
                     expected: specification.shape)
             }
             guard rowCount == common ?? rowCount else {
+                // Nobody knows that these dimensions are a batch: the model says whether they fit.
+                if !hasIndependentRows { return 1 }
                 throw .wrongRowCount(
                     model: identity, input: specification.name, found: rowCount,
                     expected: common ?? rowCount)
@@ -94,8 +101,8 @@ struct RequestCheck: Sendable {
             common = rowCount
         }
         let rowCount = common ?? 1
-        guard rowCount <= rowCountMax else {
-            throw .batchTooLarge(model: identity, rowCount: rowCount, rowCountMax: rowCountMax)
+        guard rowCount <= maxBatchSize || !refusesOversized else {
+            throw .batchTooLarge(model: identity, rowCount: rowCount, rowCountMax: maxBatchSize)
         }
         return rowCount
     }

@@ -32,6 +32,7 @@ struct ModelConfigReader {
         configuration.instanceCount = try instanceCount(message.instanceGroup)
         configuration.metricTags = message.metricTags
         configuration.parameters = message.parameters.mapValues(\.stringValue)
+        configuration.oversizedRequests = try oversizedRequests(configuration.parameters)
         return configuration
     }
 
@@ -76,6 +77,18 @@ struct ModelConfigReader {
         _ choice: Inference_ModelConfig.OneOf_SchedulingChoice
     ) -> Bool {
         if case .sequenceBatching = choice { true } else { false }
+    }
+
+    /// The parameter `oversized_requests`: requests with more rows than `max_batch_size`.
+    private func oversizedRequests(
+        _ parameters: [String: String]
+    ) throws(WireError) -> ModelConfiguration.OversizedRequests {
+        switch parameters[ModelConfiguration.oversizedRequestsParameter] {
+        case nil, "split": return .split
+        case "refuse": return .refuse
+        case .some(let text):
+            throw invalid("parameter oversized_requests is \"\(text)\", expected split or refuse")
+        }
     }
 
     private func versionPolicy(

@@ -11,22 +11,28 @@ import ApusCore
 /// - Source: Triton, "Model Configuration: Auto-Generated Model Configuration".
 struct ConfigurationCompletion {
     let signature: ModelSignature
+    /// Whether rows are proven to stay apart.
+    let rows: RowVerdict
+    /// Whether each output has as many rows as the inputs; nil if that depends on data.
+    let outputsFollowRows: Bool?
     /// Batch size of a batchable model whose configuration names none; 0 = no batching.
     let defaultMaxBatchSize: Int
-    /// Batching of a model that gets it by default; preferred sizes above its limit are left out.
-    var defaultBatching = ModelConfiguration.DynamicBatching()
+    var defaultBatching = DefaultBatching()
 
     func complete(
         _ configuration: ModelConfiguration
     ) throws(AssemblyError) -> ModelConfiguration {
         var result = configuration
         let isComplete = !configuration.inputs.isEmpty && !configuration.outputs.isEmpty
-        if !isComplete, configuration.maxBatchSize == 0, signature.isBatchable {
+        if !isComplete, configuration.maxBatchSize == 0, hasBatchDimension {
             result.maxBatchSize = defaultMaxBatchSize
+            result.oversizedRequests = defaultBatching.oversizedRequests
         }
         if result.maxBatchSize > 0 { try checkBatchable(result.maxBatchSize) }
-        if !isComplete, result.maxBatchSize > 1, result.dynamicBatching == nil {
-            var batching = defaultBatching
+        result.rows = rows
+        result.parameters[ModelConfiguration.rowsParameter] = rows.text
+        if !isComplete, result.maxBatchSize > 1, result.dynamicBatching == nil, rows.isIndependent {
+            var batching = defaultBatching.dynamic
             batching.preferredBatchSizes.removeAll { $0 > result.maxBatchSize }
             result.dynamicBatching = batching
         }
@@ -52,6 +58,30 @@ struct ConfigurationCompletion {
                 reason: "\(name) is \"\(text)\", expected a time as 500ms, 30s or 5m")
         }
         return UInt64(clamping: microseconds)
+    }
+
+    /// Whether dimension 0 of all inputs and outputs is the batch, as far as one can tell.
+    private var hasBatchDimension: Bool {
+        guard signature.isBatchable, outputsFollowRows != false else { return false }
+        if rows.isIndependent || outputsFollowRows == true { return true }
+        let names = (signature.inputs + signature.outputs).compactMap {
+            $0.dimensionNames.first ?? nil
+        }
+        return Set(names).count <= 1
+    }
+
+    /// Why requests are not joined although a batch size is configured or their shapes would allow it;
+    /// nil if they are joined, or nobody would expect it.
+    func notice(_ configuration: ModelConfiguration, completed: ModelConfiguration) -> RowNotice? {
+        guard case .notProven = rows, completed.maxBatchSize > 1 || signature.isBatchable else {
+            return nil
+        }
+        let isAsked = configuration.maxBatchSize > 1
+        return RowNotice(
+            isWarning: isAsked,
+            text: "requests are not joined"
+                + (isAsked ? " although max_batch_size is \(configuration.maxBatchSize)" : "")
+                + ": \(rows.text)")
     }
 
     /// The signature with the free dimensions that the configuration fixes.
@@ -143,4 +173,11 @@ struct ConfigurationCompletion {
             name: tensor.name, dataType: tensor.dataType, shape: shape,
             dimensionNames: tensor.dimensionNames, isOptional: tensor.isOptional)
     }
+}
+
+/// What a user should know about requests that are not joined.
+struct RowNotice: Equatable {
+    /// The configuration asks for what is not done.
+    var isWarning: Bool
+    var text: String
 }

@@ -15,6 +15,8 @@ struct AssembledModel {
     let exampleInputs: [NamedTensor]
     /// What its owner should know.
     let warnings: [String]
+    /// Why requests are not joined, where that may surprise.
+    let rowNotice: RowNotice?
 }
 
 /// Joins ONNX and engine: reads a bundle's model, completes its configuration, runs its golden
@@ -24,14 +26,14 @@ struct ModelAssembly: Sendable {
     /// Batch size of a batchable model whose configuration names none; 0 = no batching.
     let defaultMaxBatchSize: Int
     /// Batching of such a model.
-    let defaultBatching: ModelConfiguration.DynamicBatching
+    let defaultBatching: DefaultBatching
     /// Bytes that one model may take.
     let memoryByteCountMax: Int
 
     /// - Throws: `AssemblyError.configuration` if a name in the engine section is not known.
     init(
         _ engine: EngineSection, defaultMaxBatchSize: Int,
-        defaultBatching: ModelConfiguration.DynamicBatching = .init()
+        defaultBatching: DefaultBatching = .init()
     ) throws(AssemblyError) {
         self.defaultBatching = defaultBatching
         options = try engine.makeOptions()
@@ -56,8 +58,13 @@ struct ModelAssembly: Sendable {
                 byteCount: model.memoryByteCount, byteCountMax: memoryByteCountMax)
         }
         progress(.validating)
+        let probe = RowProbe(
+            model: model, graph: onnx.graph, threadCountMax: threadCountMax,
+            cancellation: cancellation)
+        let rows = try probe.rows(versionDirectory: bundle.versionDirectory)
         let completion = ConfigurationCompletion(
-            signature: model.signature, defaultMaxBatchSize: defaultMaxBatchSize,
+            signature: model.signature, rows: rows.verdict,
+            outputsFollowRows: rows.outputsFollowRows, defaultMaxBatchSize: defaultMaxBatchSize,
             defaultBatching: defaultBatching)
         let completed = try completion.complete(configuration)
         var labels = onnx.labels
@@ -76,7 +83,8 @@ struct ModelAssembly: Sendable {
             model: refined, configuration: completed, labels: labels,
             exampleInputs: ExampleInputs.read(
                 onnx.graph, versionDirectory: bundle.versionDirectory),
-            warnings: problem.map { [$0] } ?? [])
+            warnings: problem.map { [$0] } ?? [],
+            rowNotice: completion.notice(configuration, completed: completed))
     }
 
     /// Serving protocols carry tensors only.

@@ -59,6 +59,13 @@ struct ONNXModelLoader: ModelLoader {
                     "model": "\(bundle.identity.name)", "version": "\(bundle.identity.version)",
                 ])
         }
+        if let notice = assembled.rowNotice {
+            logger.log(
+                level: notice.isWarning ? .warning : .info, "\(notice.text)",
+                metadata: [
+                    "model": "\(bundle.identity.name)", "version": "\(bundle.identity.version)",
+                ])
+        }
         return try ModelScheduler(
             model: assembled.model, identity: bundle.identity,
             configuration: assembled.configuration, labels: assembled.labels, limits: limits,

@@ -11,6 +11,24 @@ struct PathCheck {
     struct Result {
         let path: String
         let outcome: GoldenCase.Outcome
+        /// Whether rows are independent; nil where no model was loaded.
+        let rows: RowVerdict?
+
+        fileprivate init(path: String, _ finding: Finding) {
+            self.path = path
+            outcome = finding.outcome
+            rows = finding.rows
+        }
+    }
+
+    /// What one thing was found to be.
+    fileprivate struct Finding {
+        var outcome: GoldenCase.Outcome
+        var rows: RowVerdict?
+
+        static let passed = Finding(outcome: .passed)
+        static func failed(_ reason: String) -> Finding { Finding(outcome: .failed(reason)) }
+        static func notRun(_ reason: String) -> Finding { Finding(outcome: .notRun(reason)) }
     }
 
     let assembly: ModelAssembly
@@ -23,9 +41,9 @@ struct PathCheck {
 
     func results(_ path: String) -> [Result] {
         let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-        guard FileSystem.isDirectory(path) else { return [Result(path: path, outcome: file(path))] }
+        guard FileSystem.isDirectory(path) else { return [Result(path: path, file(path))] }
         if FileSystem.exists(path + "/model.onnx") {
-            return [Result(path: path, outcome: version(path))]
+            return [Result(path: path, version(path))]
         }
         let names = FileSystem.names(in: path)
         if names.contains(where: { ModelVersion.isDirectoryName($0) }) { return model(path) }
@@ -34,7 +52,7 @@ struct PathCheck {
 
     // MARK: What a path can be
 
-    private func file(_ path: String) -> GoldenCase.Outcome {
+    private func file(_ path: String) -> Finding {
         if path.hasSuffix(".yaml") || path.hasSuffix(".yml") { return daemonConfiguration(path) }
         guard FileSystem.exists(path) else { return .notRun("no such file or directory") }
         let slash = path.lastIndex(of: "/")
@@ -46,7 +64,7 @@ struct PathCheck {
         return assemble(files) { ModelConfiguration(name: name) }
     }
 
-    private func daemonConfiguration(_ path: String) -> GoldenCase.Outcome {
+    private func daemonConfiguration(_ path: String) -> Finding {
         let sources = Configuration.Sources(
             arguments: ["--config", path], environment: [:], defaultFiles: [],
             readFile: { try TextFile.read($0) })
@@ -59,10 +77,10 @@ struct PathCheck {
     }
 
     /// A directory with model.onnx: a version of a model, or a case of the ONNX backend tests.
-    private func version(_ path: String) -> GoldenCase.Outcome {
+    private func version(_ path: String) -> Finding {
         let parts = path.split(separator: "/")
         guard let base = parts.last, ModelVersion.isDirectoryName(base) else {
-            return CaseCheck().run(path)
+            return Finding(outcome: CaseCheck().run(path))
         }
         let slash = path.lastIndex(of: "/")
         let modelDirectory = slash.map { String(path[..<$0]) } ?? "."
@@ -78,7 +96,7 @@ struct PathCheck {
             let version = "\(path)/\(name)"
             return Result(
                 path: version,
-                outcome: FileSystem.exists(version + "/model.onnx")
+                FileSystem.exists(version + "/model.onnx")
                     ? self.version(version) : .notRun("it has no model.onnx"))
         }
     }
@@ -92,24 +110,24 @@ struct PathCheck {
                 let results = model(child)
                 found +=
                     results.isEmpty
-                    ? [Result(path: child, outcome: .notRun("it has no version directory"))]
+                    ? [Result(path: child, .notRun("it has no version directory"))]
                     : results
             } else if name.hasSuffix(".onnx") {
-                found.append(Result(path: child, outcome: file(child)))
+                found.append(Result(path: child, file(child)))
             }
         }
         return found.isEmpty
-            ? [Result(path: path, outcome: .notRun("there is no model in it"))] : found
+            ? [Result(path: path, .notRun("there is no model in it"))] : found
     }
 
     // MARK: Loading
 
     private func assemble(
         _ files: BundleFiles, _ configuration: () throws -> ModelConfiguration
-    ) -> GoldenCase.Outcome {
+    ) -> Finding {
         do {
-            _ = try assembly.assemble(files, try configuration(), threadCountMax: 1)
-            return .passed
+            let model = try assembly.assemble(files, try configuration(), threadCountMax: 1)
+            return Finding(outcome: .passed, rows: model.configuration.rows)
         } catch AssemblyError.goldenCase(let path, let reason) {
             return .failed("golden case \(path): \(reason)")
         } catch {

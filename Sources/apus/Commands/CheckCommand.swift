@@ -1,3 +1,4 @@
+import ApusCore
 import ApusEngine
 import ApusONNX
 import ArgumentParser
@@ -60,6 +61,7 @@ struct CheckCommand: ParsableCommand {
             var worst: Int32 = 0
             for result in paths.flatMap(check.results) {
                 Output.write(result.outcome.line(result.path) + "\n")
+                if let rows = result.rows { Output.write("     rows: \(rows.text)\n") }
                 worst = max(worst, result.outcome.exitCode)
             }
             throw ExitCode(worst)

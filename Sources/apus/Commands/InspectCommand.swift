@@ -33,6 +33,7 @@ struct InspectCommand: ParsableCommand {
         Output.write(onnx.producer.isEmpty ? "\n" : ", made by \(onnx.producer)\n")
         Output.write("\ninputs\n" + Self.lines(executable.signature.inputs))
         Output.write("\noutputs\n" + Self.lines(executable.signature.outputs))
+        Output.write("\nrows\n  \(executable.analyseRows().verdict.text)\n")
         let counts = executable.operatorCounts.sorted {
             ($1.value, $0.key) < ($0.value, $1.key)
         }

@@ -7,7 +7,7 @@ import ApusWire
 struct ModelServerFiles {
     private(set) var models: [NamedModel] = []
     /// What models get that configure no batching themselves.
-    private(set) var batching = ModelConfiguration.DynamicBatching()
+    private(set) var batching = DefaultBatching()
 
     /// Reads the files that the settings name, and applies what they say to `settings`.
     init(_ settings: inout Settings) throws(AssemblyError) {
@@ -45,8 +45,13 @@ struct ModelServerFiles {
             // Both are at most 2^30.
             settings.scheduler.maxQueueSize = count * settings.scheduler.defaultMaxBatchSize
         }
-        if let micros = found.timeoutMicroseconds { batching.maxQueueDelayMicroseconds = micros }
-        batching.preferredBatchSizes = found.allowedBatchSizes
+        // Larger requests are cut into executions of this size.
+        if let size = found.executionBatchSize { settings.scheduler.defaultMaxBatchSize = size }
+        if let micros = found.timeoutMicroseconds {
+            batching.dynamic.maxQueueDelayMicroseconds = micros
+        }
+        batching.dynamic.preferredBatchSizes = found.allowedBatchSizes
+        if found.splitsLargeBatches == false { batching.oversizedRequests = .refuse }
     }
 
     private static func name(_ repository: RepositorySection) throws(AssemblyError) -> ModelName {

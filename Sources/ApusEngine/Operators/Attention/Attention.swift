@@ -177,3 +177,13 @@ private struct CacheJoin: WidthVisitor {
         }
     }
 }
+
+extension Attention {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        var batched: Set = [1, 2, 4, 5, 6]
+        // A mask of a lower rank is the same for all rows.
+        if node.inputs.has(3), try node.shape(3).count == 4 { batched.insert(3) }
+        let rows = try node.items(alsoBatched: batched)
+        return node.outputs.map { _ in rows }
+    }
+}

@@ -225,3 +225,10 @@ private struct LinearAttentionWork: Sendable {
         }
     }
 }
+
+extension LinearAttention {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let rows = try node.items(alsoBatched: [1, 2, 3, 4, 5])
+        return node.outputs.map { _ in rows }
+    }
+}

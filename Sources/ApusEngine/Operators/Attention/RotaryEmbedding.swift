@@ -127,3 +127,12 @@ private struct RotationBody: FloatVisitor {
         }
     }
 }
+
+extension RotaryEmbedding {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        var batched: Set = [3]
+        // Tables that positions index have two dimensions, and are the same for all rows.
+        for index in 1...2 where try node.shape(index).count == 3 { batched.insert(index) }
+        return [try node.items(alsoBatched: batched)]
+    }
+}

@@ -33,3 +33,22 @@ struct If: ControlFlowOperator {
         return try context.run(condition != 0 ? thenBranch : elseBranch, [])
     }
 }
+
+extension If: RowFlowOperator {
+    func rowValues(
+        _ inputs: [RowAnalysis.Value?], captured: [String: RowAnalysis.Value],
+        in analysis: RowAnalysis
+    ) throws -> [RowAnalysis.Value] {
+        let condition = inputs.first ?? nil
+        try analysis.requireFixed(condition, "condition")
+        if let known = condition?.contents?.first?.integers?.first {
+            return try analysis.walk(known != 0 ? thenBranch : elseBranch, [], captured: captured)
+        }
+        let taken = try analysis.walk(thenBranch, [], captured: captured)
+        let other = try analysis.walk(elseBranch, [], captured: captured)
+        guard taken.count == other.count,
+            zip(taken, other).allSatisfy({ $0.tensors == $1.tensors && $0.rows == $1.rows })
+        else { throw RowMixing("has branches of different shapes") }
+        return taken.map(\.withoutContents)
+    }
+}

@@ -55,3 +55,25 @@ struct Loop: ControlFlowOperator {
         body.graph.inputs[input].shape?.count == 1 ? [1] : []
     }
 }
+
+extension Loop: RowFlowOperator {
+    func rowValues(
+        _ inputs: [RowAnalysis.Value?], captured: [String: RowAnalysis.Value],
+        in analysis: RowAnalysis
+    ) throws -> [RowAnalysis.Value] {
+        try analysis.requireFixed(inputs[0], "number of trips")
+        try analysis.requireFixed(inputs[1], "condition")
+        guard body.graph.outputs.count == 1 + carriedCount else {
+            throw RowMixing("stacks what its iterations make")
+        }
+        let carried = inputs.dropFirst(2).compactMap { $0 }
+        guard carried.count == carriedCount else { throw RowMixing("carries a missing value") }
+        let results = try analysis.repeated(
+            body,
+            fixed: [
+                .unknownScalar(.int64, scalarShape(0)), .unknownScalar(.bool, scalarShape(1)),
+            ], carried: carried, slices: [], first: 1, captured: captured)
+        try analysis.requireFixed(results[0], "condition")
+        return results.dropFirst().map(\.withoutContents)
+    }
+}

@@ -172,3 +172,63 @@ struct Scan: ControlFlowOperator {
         return .tensor(try context.naming { try made.tensor(whole) })
     }
 }
+
+extension Scan: RowFlowOperator {
+    func rowValues(
+        _ inputs: [RowAnalysis.Value?], captured: [String: RowAnalysis.Value],
+        in analysis: RowAnalysis
+    ) throws -> [RowAnalysis.Value] {
+        let given = inputs.compactMap { $0 }
+        guard !isBatched, given.count == inputs.count, given.count == stateCount + inputAxes.count
+        else { throw RowMixing("runs once for each row of the batch") }
+        var slices: [RowAnalysis.Value] = []
+        var length: [Int]?
+        for (value, axis) in zip(given[stateCount...], inputAxes) {
+            let rank = value.tensors[0].shape.count
+            let axis = axis < 0 ? axis + rank : axis
+            guard (0..<rank).contains(axis), value.rows?.axis != axis else {
+                throw RowMixing("steps along the rows of the batch")
+            }
+            length = value.tensors.map { $0.shape[axis] }
+            slices.append(value.slice(without: axis))
+        }
+        let results = try analysis.repeated(
+            body, fixed: [], carried: Array(given[..<stateCount]), slices: slices, first: 0,
+            captured: captured)
+        guard let length, Set(length).count == 1 else {
+            throw RowMixing("steps along the rows of the batch")
+        }
+        let stacks = try zip(results[stateCount...], outputAxes).map { value, axis in
+            guard let stacked = value.stacked(length[0], axis: axis) else {
+                throw RowMixing("stacks along an axis that is not there")
+            }
+            return stacked
+        }
+        return results[..<stateCount].map(\.withoutContents) + stacks
+    }
+}
+
+extension RowAnalysis.Value {
+    /// One slice across an axis.
+    fileprivate func slice(without axis: Int) -> RowAnalysis.Value {
+        RowAnalysis.Value(
+            tensors.map {
+                var shape = $0.shape
+                shape.remove(at: axis)
+                return PlannedTensor($0.dataType, shape)
+            }, rows: rows.map { $0.moved(to: $0.axis - ($0.axis > axis ? 1 : 0)) })
+    }
+
+    /// Slices behind one another along a new axis.
+    fileprivate func stacked(_ count: Int, axis: Int) -> RowAnalysis.Value? {
+        let rank = tensors[0].shape.count + 1
+        let axis = axis < 0 ? axis + rank : axis
+        guard (0..<rank).contains(axis) else { return nil }
+        return RowAnalysis.Value(
+            tensors.map {
+                var shape = $0.shape
+                shape.insert(count, at: axis)
+                return PlannedTensor($0.dataType, shape)
+            }, rows: rows.map { $0.moved(to: $0.axis + ($0.axis >= axis ? 1 : 0)) })
+    }
+}

@@ -114,3 +114,10 @@ private struct CausalRows: FloatVisitor {
         }
     }
 }
+
+extension CausalConvWithState {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let rows = try node.items(alsoBatched: [3])
+        return node.outputs.map { _ in rows }
+    }
+}

@@ -227,3 +227,9 @@ extension FusedActivation {
         }
     }
 }
+
+extension Conv {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items(alsoBatched: [3])]
+    }
+}

@@ -43,3 +43,9 @@ extension ConvInteger: ImageOperator {
         return ChannelsLastForm(op: form, images: [0])
     }
 }
+
+extension ConvInteger {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items()]
+    }
+}

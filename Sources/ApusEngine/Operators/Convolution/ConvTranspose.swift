@@ -151,3 +151,9 @@ extension ConvTranspose: ImageOperator {
         return ChannelsLastForm(op: form, images: [0])
     }
 }
+
+extension ConvTranspose {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items()]
+    }
+}

@@ -196,3 +196,9 @@ private struct DeformedPixels: FloatVisitor {
         }
     }
 }
+
+extension DeformConv {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items(alsoBatched: [2, 4])]
+    }
+}

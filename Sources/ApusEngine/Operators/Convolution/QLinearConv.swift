@@ -102,3 +102,9 @@ extension QLinearConv: ImageOperator {
         return ChannelsLastForm(op: form, images: [0])
     }
 }
+
+extension QLinearConv {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items()]
+    }
+}

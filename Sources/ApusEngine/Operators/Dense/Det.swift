@@ -79,3 +79,10 @@ private struct Determinants: FloatVisitor {
         return result
     }
 }
+
+extension Det {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let rank = try node.shape(0).count
+        return [try node.reduced(along: [rank - 2, rank - 1], keepsDimensions: false)]
+    }
+}

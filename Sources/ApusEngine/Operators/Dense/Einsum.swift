@@ -181,3 +181,29 @@ struct EinsumChain<Value: DenseValue> {
         return target
     }
 }
+
+extension Einsum {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let labels = try node.valid { () throws(EngineError) in
+            try equation.labels(node.inputs)
+        }
+        var found: (label: Label, rows: RowAxis)?
+        for (index, own) in labels.inputs.enumerated() {
+            guard let rows = node.rows(index) else { continue }
+            let label = own[rows.axis]
+            guard
+                found == nil
+                    || (found?.label == label && found?.rows.moved(to: 0) == rows.moved(to: 0))
+            else { throw RowMixing("meets the rows of the batch along two axes") }
+            guard own.count(where: { $0 == label }) == 1 else {
+                throw RowMixing("takes a diagonal of the rows of the batch")
+            }
+            found = (label, rows)
+        }
+        guard let found else { return [nil] }
+        guard let axis = labels.output.firstIndex(of: found.label) else {
+            throw RowMixing("sums over the rows of the batch")
+        }
+        return [found.rows.moved(to: axis)]
+    }
+}

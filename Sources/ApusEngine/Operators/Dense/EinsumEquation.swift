@@ -120,6 +120,18 @@ struct EinsumEquation: Sendable {
             output: outputLabels(ellipsisRank))
     }
 
+    /// The label of each axis of the operands and of the result, for shapes that `resolved` accepts.
+    func labels(_ inputs: PlanInputs) throws(EngineError) -> (inputs: [[Label]], output: [Label]) {
+        var all: [[Label]] = []
+        var ellipsisRank = 0
+        for (index, term) in terms.enumerated() {
+            let hidden = max(try inputs.shape(index).count - term.letters.count, 0)
+            ellipsisRank = max(ellipsisRank, hidden)
+            all.append(Self.labels(term, hidden: hidden))
+        }
+        return (all, outputLabels(ellipsisRank))
+    }
+
     private static func labels(_ term: Term, hidden: Int) -> [Label] {
         term.front.map { .letter($0) }
             + (0..<hidden).reversed().map { .ellipsis($0) } + term.back.map { .letter($0) }

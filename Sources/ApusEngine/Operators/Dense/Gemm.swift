@@ -58,3 +58,20 @@ struct Gemm: StepOperator {
         return ProductShape(rows: a[0], columns: b[1], depth: a[1])
     }
 }
+
+extension Gemm {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        var left = RowNode.Operand(shape: try node.shape(0), rows: node.rows(0))
+        var right = RowNode.Operand(shape: try node.shape(1), rows: node.rows(1))
+        if isLeftTransposed { left.swapMatrixAxes() }
+        if isRightTransposed { right.swapMatrixAxes() }
+        let output = node.outputShape
+        let rows = try RowNode.product(left, right, output: output)
+        guard node.inputs.has(2) else { return [rows] }
+        let addend = RowNode.Operand(shape: try node.shape(2), rows: node.rows(2))
+        return [
+            try RowNode.broadcast(
+                [RowNode.Operand(shape: output, rows: rows), addend], output: output)
+        ]
+    }
+}

@@ -55,3 +55,22 @@ struct MatMul: StepOperator {
         return try ProductShape(matMul: try inputs.shape(0), right, inputs)
     }
 }
+
+extension MatMul {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        try node.requireNoRows(inInputs: [2])
+        var right = RowNode.Operand(shape: try node.shape(1), rows: node.rows(1))
+        if isRightTransposed { right.swapMatrixAxes() }
+        let left = RowNode.Operand(shape: try node.shape(0), rows: node.rows(0))
+        guard node.inputs.has(3) else {
+            return [try RowNode.product(left, right, output: node.outputShape)]
+        }
+        let shape = try node.valid { () throws(EngineError) in
+            try self.shape(node.inputs).output
+        }
+        let product = RowNode.Operand(
+            shape: shape, rows: try RowNode.product(left, right, output: shape))
+        let residual = RowNode.Operand(shape: try node.shape(3), rows: node.rows(3))
+        return [try RowNode.broadcast([product, residual], output: node.outputShape)]
+    }
+}

@@ -63,3 +63,16 @@ struct QLinearMatMul: StepOperator {
             left: .init(input: 0, zero: 2), right: .init(input: 3, zero: 5), inputs)
     }
 }
+
+extension QLinearMatMul {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let (a, b) = (0, 3)
+        try node.requireNoRows(inInputs: node.inputRows.indices.filter { $0 != a && $0 != b })
+        return [
+            try RowNode.product(
+                RowNode.Operand(shape: try node.shape(a), rows: node.rows(a)),
+                RowNode.Operand(shape: try node.shape(b), rows: node.rows(b)),
+                output: node.outputShape)
+        ]
+    }
+}

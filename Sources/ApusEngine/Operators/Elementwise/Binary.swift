@@ -154,3 +154,37 @@ extension PlanInputs {
         return type
     }
 }
+
+extension Binary {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [
+            try node.broadcast(
+                shapes: try node.valid { () throws(EngineError) in
+                    try alignment.shapes(node.inputs)
+                })
+        ]
+    }
+}
+
+extension Binary: RowFactOperator {
+    /// Numbers of rows may be moved and spread by known numbers, as indices are computed.
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? {
+        guard let fact = node.fact(0) ?? node.fact(1) else { return nil }
+        guard node.fact(0) == nil || node.fact(1) == nil,
+            let numbers = try node.numbers(node.fact(0) == nil ? 1 : 0)
+        else { throw RowMixing(fact.reason) }
+        let (least, most) = (numbers.others[0], numbers.others[1])
+        let (low, high) = (numbers.offsets.lowerBound, numbers.offsets.upperBound)
+        if Function.self == Add.self {
+            return .numbers(scale: numbers.scale, offsets: low + least...high + most)
+        }
+        guard Function.self == Mul.self, least == most, least > 0, least < 1 << 31 else {
+            throw RowMixing(fact.reason)
+        }
+        let (scale, isLarge) = numbers.scale.multipliedReportingOverflow(by: least)
+        let (first, isLow) = low.multipliedReportingOverflow(by: least)
+        let (last, isHigh) = high.multipliedReportingOverflow(by: least)
+        guard !isLarge, !isLow, !isHigh else { throw RowMixing(fact.reason) }
+        return .numbers(scale: scale, offsets: first...last)
+    }
+}

@@ -40,3 +40,9 @@ struct BitCast: StepOperator {
         }
     }
 }
+
+extension BitCast {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [node.rows(0)]
+    }
+}

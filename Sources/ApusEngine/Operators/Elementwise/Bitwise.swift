@@ -105,3 +105,9 @@ struct BitwiseNot: ElementwiseOperator {
         }
     }
 }
+
+extension BitwiseBinary {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.broadcast()]
+    }
+}

@@ -78,3 +78,20 @@ struct Cast: StringOperator {
         return [try TextNumbers.tensor(of: strings, source.shape, type, conversion, context)]
     }
 }
+
+extension Cast {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        // CastLike reads nothing but the type of its second input.
+        [node.rows(0)]
+    }
+}
+
+extension Cast: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? {
+        guard let fact = node.fact(0) else { return nil }
+        guard case .numbers = fact, [.int64, .int32].contains(node.outputs[0].dataType) else {
+            throw RowMixing(fact.reason)
+        }
+        return fact
+    }
+}

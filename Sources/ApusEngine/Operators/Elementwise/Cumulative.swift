@@ -74,3 +74,12 @@ private struct CumulativeBody<Function: BinaryFunction>: NumberVisitor {
         }
     }
 }
+
+extension Cumulative {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let axes = try node.valid { () throws(EngineError) in try node.inputs.integers(1) }
+        guard let axis = axes?.first else { throw RowMixing("has no axis") }
+        let position = try node.normalized(axis: axis, rank: node.outputShape.count)
+        return [try node.lines(along: [position], doing: "accumulates along")]
+    }
+}

@@ -102,3 +102,14 @@ private func integerPower<Value: Arithmetic>(_ base: Value, _ exponent: Int64) -
     }
     return result
 }
+
+extension Pow {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [
+            try node.broadcast(
+                shapes: try node.valid { () throws(EngineError) in
+                    try alignment.shapes(node.inputs)
+                })
+        ]
+    }
+}

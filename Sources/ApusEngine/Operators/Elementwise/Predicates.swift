@@ -126,3 +126,14 @@ private struct ComparisonBody<Predicate: BinaryPredicate>: NumberVisitor {
         }
     }
 }
+
+extension Comparison {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [
+            try node.broadcast(
+                shapes: try node.valid { () throws(EngineError) in
+                    try alignment.shapes(node.inputs)
+                })
+        ]
+    }
+}

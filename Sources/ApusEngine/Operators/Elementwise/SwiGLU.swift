@@ -41,3 +41,9 @@ private struct SwiGLUBody: FloatVisitor {
         }
     }
 }
+
+extension SwiGLU {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.broadcast()]
+    }
+}

@@ -51,3 +51,9 @@ private struct FillBody: WidthVisitor {
         }
     }
 }
+
+extension ConstantOfShape {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [node.uniform()]
+    }
+}

@@ -136,3 +136,14 @@ private struct DFTBody: FloatVisitor {
         }
     }
 }
+
+extension DFT {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let axis = try node.valid { () throws(EngineError) in
+            try geometry(node.inputs).axis
+        }
+        return [
+            try node.lines(along: [axis, node.outputShape.count - 1], doing: "transforms along")
+        ]
+    }
+}

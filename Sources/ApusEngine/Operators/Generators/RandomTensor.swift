@@ -144,3 +144,21 @@ extension Int {
         return overflow ? .max : product
     }
 }
+
+extension RandomTensor {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        throw RowMixing("draws random numbers")
+    }
+}
+
+extension Bernoulli {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        throw RowMixing("draws random numbers")
+    }
+}
+
+extension Multinomial {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        throw RowMixing("draws random numbers")
+    }
+}

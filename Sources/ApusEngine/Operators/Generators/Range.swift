@@ -64,3 +64,21 @@ extension Int {
     /// The nearest integer to zero's side; saturates, NaN becomes 0.
     fileprivate init(fromDouble value: Double) { self = Int(Int64(fromDouble: value)) }
 }
+
+extension RangeOperator: RowFactOperator {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        for index in node.inputRows.indices where node.rows(index) != nil {
+            throw RowMixing("takes a bound from rows of the batch")
+        }
+        return [node.uniform()]
+    }
+
+    /// A range that grows with the batch counts its rows.
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? {
+        guard node.uniform() != nil else { return nil }
+        guard node.uniform()?.isWhole == true, node.fixedIntegers(0) == [0],
+            node.fixedIntegers(2) == [1]
+        else { throw RowMixing("counts the rows of the batch") }
+        return .numbers(scale: 1, offsets: 0...0)
+    }
+}

@@ -112,3 +112,9 @@ private struct STFTBody: FloatVisitor {
         }
     }
 }
+
+extension STFT {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items()]
+    }
+}

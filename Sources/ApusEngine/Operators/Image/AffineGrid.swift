@@ -79,3 +79,9 @@ private struct AffineGridBody: FloatVisitor {
         }
     }
 }
+
+extension AffineGrid {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items()]
+    }
+}

@@ -127,3 +127,9 @@ private struct Col2ImBody: NumberVisitor {
         }
     }
 }
+
+extension Col2Im {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items()]
+    }
+}

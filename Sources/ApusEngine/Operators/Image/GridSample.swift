@@ -159,3 +159,9 @@ private struct GridSampler: ImageVisitor, WidthVisitor {
         }
     }
 }
+
+extension GridSample {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items(alsoBatched: [1])]
+    }
+}

@@ -100,3 +100,16 @@ struct Resize: StepOperator {
         }
     }
 }
+
+extension Resize {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let (source, target) = (try node.shape(0), node.outputShape)
+        guard coordinates != .cropAndResize || node.rows(0) == nil else {
+            throw RowMixing("crops the batch")
+        }
+        return [
+            try node.lines(
+                along: source.indices.filter { source[$0] != target[$0] }, doing: "resizes")
+        ]
+    }
+}

@@ -62,3 +62,36 @@ private struct GatherBody: WidthVisitor {
         }
     }
 }
+
+extension Gather {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let (data, indices) = (node.rows(0), node.rows(1))
+        let axis = try node.normalized(axis: axis, rank: try node.shape(0).count)
+        switch (data, indices) {
+        case (nil, nil): return [nil]
+        case (nil, .some(let rows)): return [rows.moved(to: axis + rows.axis)]
+        case (.some(let rows), nil):
+            guard rows.axis != axis else { throw RowMixing("selects among the rows of the batch") }
+            let shift = rows.axis > axis ? try node.shape(1).count - 1 : 0
+            return [rows.moved(to: rows.axis + shift)]
+        case (.some(let rows), .some(let own)):
+            guard case .numbers(let scale, let offsets)? = node.fact(1), rows.axis == axis,
+                rows.before == 1, scale == rows.after, offsets.lowerBound >= 0,
+                offsets.upperBound < rows.after
+            else { throw RowMixing("looks up rows of the batch in rows of the batch") }
+            // Each row finds its own elements.
+            return [own.moved(to: axis + own.axis)]
+        }
+    }
+}
+
+extension Gather: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? {
+        guard node.fact(0) == nil else { throw RowMixing("selects among positions of rows") }
+        switch node.fact(1) {
+        case nil: return nil
+        case .numbers where node.rows(0) != nil: return nil
+        case .some(let fact): throw RowMixing(fact.reason)
+        }
+    }
+}

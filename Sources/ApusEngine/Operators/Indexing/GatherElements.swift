@@ -102,3 +102,10 @@ extension PlanInputs {
         return axis
     }
 }
+
+extension GatherElements {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let axis = try node.normalized(axis: axis, rank: try node.shape(0).count)
+        return [try node.aligned([0, 1], apartFrom: axis, doing: "selects among")]
+    }
+}

@@ -93,3 +93,37 @@ struct IndexTuples: Sendable {
         return offset
     }
 }
+
+extension GatherND {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let (data, indices) = (node.rows(0), node.rows(1))
+        if node.fact(1) == .tuples, let data, let indices {
+            guard batchCount == 0, data == RowAxis(0), indices.axis < (try node.shape(1).count) - 1
+            else { throw RowMixing("selects by positions of rows") }
+            // Each row finds its own elements.
+            return [indices]
+        }
+        if data == nil {
+            guard let indices, indices.axis < (try node.shape(1).count) - 1,
+                indices.axis >= batchCount
+            else {
+                if indices == nil { return [nil] }
+                throw RowMixing("selects by rows of the batch")
+            }
+            return [indices]
+        }
+        guard let data, data == indices, data.axis < batchCount else {
+            throw RowMixing("selects among the rows of the batch")
+        }
+        return [data]
+    }
+}
+
+extension GatherND: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? {
+        if let fact = node.fact(0) { throw RowMixing(fact.reason) }
+        guard let fact = node.fact(1) else { return nil }
+        guard fact == .tuples, node.rows(0) != nil else { throw RowMixing(fact.reason) }
+        return nil
+    }
+}

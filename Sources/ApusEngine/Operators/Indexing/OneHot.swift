@@ -85,3 +85,12 @@ extension Tensor {
         }
     }
 }
+
+extension OneHot {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        try node.requireNoRows()
+        guard let rows = node.rows(0) else { return [nil] }
+        let axis = try node.normalized(axis: axis, rank: node.outputShape.count)
+        return [rows.moved(to: rows.axis + (rows.axis >= axis ? 1 : 0))]
+    }
+}

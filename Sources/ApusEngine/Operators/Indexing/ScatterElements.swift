@@ -50,3 +50,10 @@ struct ScatterElements: StepOperator {
         }
     }
 }
+
+extension ScatterElements {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let axis = try node.normalized(axis: axis, rank: try node.shape(0).count)
+        return [try node.aligned([0, 1, 2], apartFrom: axis, doing: "scatters into")]
+    }
+}

@@ -76,3 +76,9 @@ struct TensorScatter: StepOperator {
         }
     }
 }
+
+extension TensorScatter {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items(alsoBatched: [1, 2])]
+    }
+}

@@ -55,3 +55,23 @@ private struct ExtractorBody: WidthVisitor {
         }
     }
 }
+
+extension ArrayFeatureExtractor {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let shape = try node.shape(0)
+        guard let own = node.rows(1) else {
+            guard shape.count == 2 || node.rows(0) == nil else {
+                throw RowMixing("selects by its last axis")
+            }
+            return [try node.lines(along: [shape.count - 1], doing: "selects among")]
+        }
+        guard node.rows(0) == nil else {
+            throw RowMixing("looks up rows of the batch in rows of the batch")
+        }
+        // All indices, flattened, lie along the last axis of the result.
+        let rows = try RowNode.reshaped(
+            own, from: try node.shape(1), to: [try node.shape(1).elementCount],
+            rowCount: node.rowCount)
+        return [rows.moved(to: node.outputShape.count - 1)]
+    }
+}

@@ -39,3 +39,9 @@ private struct BinarizerBody: NumberVisitor {
         }
     }
 }
+
+extension Binarizer {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [node.rows(0)]
+    }
+}

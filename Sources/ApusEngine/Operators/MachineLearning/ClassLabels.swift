@@ -96,3 +96,10 @@ extension NodeReader {
         return bare
     }
 }
+
+extension Classifier {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let rows = try node.featureRows()
+        return node.outputs.map { _ in rows }
+    }
+}

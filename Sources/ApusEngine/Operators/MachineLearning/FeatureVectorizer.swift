@@ -71,3 +71,14 @@ private struct VectorizerBody: NumberVisitor {
         }
     }
 }
+
+extension FeatureVectorizer {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        for index in node.inputRows.indices where node.inputRows[index] != nil {
+            guard try node.shape(index).count == 2 else {
+                throw RowMixing("takes rows as features")
+            }
+        }
+        return [try node.concatenated(along: 1)]
+    }
+}

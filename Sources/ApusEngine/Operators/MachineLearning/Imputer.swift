@@ -84,3 +84,9 @@ private struct ImputerOfIntegers: IntegerVisitor {
         }
     }
 }
+
+extension Imputer {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [node.rows(0)]
+    }
+}

@@ -178,3 +178,9 @@ extension NodeReader {
         }
     }
 }
+
+extension LookupOperator {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [node.rows(0)]
+    }
+}

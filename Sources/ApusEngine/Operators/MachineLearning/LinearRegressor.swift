@@ -49,3 +49,9 @@ struct LinearRegressor: StepOperator {
         }
     }
 }
+
+extension LinearRegressor {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.featureRows()]
+    }
+}

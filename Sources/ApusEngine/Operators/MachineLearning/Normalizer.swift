@@ -45,3 +45,9 @@ struct Normalizer: StepOperator {
         }
     }
 }
+
+extension Normalizer {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.featureRows()]
+    }
+}

@@ -84,3 +84,9 @@ struct OneHotEncoder: StringOperator {
         return [try context.make(.float, input.shape + [count], values)]
     }
 }
+
+extension OneHotEncoder {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [node.rows(0)]
+    }
+}

@@ -66,3 +66,9 @@ struct SVMRegressor: StepOperator {
         }
     }
 }
+
+extension SVMRegressor {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.featureRows()]
+    }
+}

@@ -63,3 +63,9 @@ private struct ScalerBody: NumberVisitor {
         }
     }
 }
+
+extension Scaler {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [node.rows(0)]
+    }
+}

@@ -153,3 +153,9 @@ private struct TreeEnsembleAttributes {
         return count == 0 ? [] : sets
     }
 }
+
+extension TreeEnsemble {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.featureRows()]
+    }
+}

@@ -71,3 +71,9 @@ struct TreeRegression: TreeFinish {
         }
     }
 }
+
+extension TreeEnsembleRegressor {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.featureRows()]
+    }
+}

@@ -292,3 +292,13 @@ private struct RunningStatistic: Sendable {
         }
     }
 }
+
+extension BatchNormalization {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        guard !isTraining || node.rows(0) == nil else {
+            throw RowMixing("normalises by the statistics of the whole batch")
+        }
+        let rows = try node.items()
+        return node.outputs.indices.map { $0 == 0 ? rows : nil }
+    }
+}

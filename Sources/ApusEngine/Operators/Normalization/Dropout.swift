@@ -88,3 +88,13 @@ private struct DropoutBody: FloatVisitor {
         }
     }
 }
+
+extension Dropout {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        guard try node.valid({ () throws(EngineError) in try ratio(node.inputs) }) == 0 else {
+            throw RowMixing("draws random numbers")
+        }
+        let rows = try node.lines(along: [], doing: "drops")
+        return node.outputs.map { _ in rows }
+    }
+}

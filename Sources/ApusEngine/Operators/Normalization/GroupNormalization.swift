@@ -85,3 +85,9 @@ struct GroupNormalization: StepOperator {
         }
     }
 }
+
+extension GroupNormalization {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items()]
+    }
+}

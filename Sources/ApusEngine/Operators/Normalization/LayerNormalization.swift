@@ -147,3 +147,12 @@ private struct RowParameters<Value: FloatMath>: Sendable {
         }
     }
 }
+
+extension LayerNormalization {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let rank = node.outputShape.count
+        let first = try node.normalized(axis: axis, rank: rank)
+        let rows = try node.lines(along: Array(first..<rank), doing: "normalises over")
+        return node.outputs.map { _ in rows }
+    }
+}

@@ -74,3 +74,16 @@ struct LineOperator<Function: AxisLineFunction>: StepOperator {
         }
     }
 }
+
+extension LineOperator {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let rank = node.outputShape.count
+        let axes: [Int]
+        switch function.axis {
+        case .one(let axis): axes = rank == 0 ? [] : [try node.normalized(axis: axis, rank: rank)]
+        case .from(let axis):
+            axes = Array((axis < 0 ? max(axis + rank, 0) : min(axis, rank))..<rank)
+        }
+        return [try node.lines(along: axes, doing: "normalises over")]
+    }
+}

@@ -79,3 +79,12 @@ private struct MeanVarianceBody: FloatVisitor {
         }
     }
 }
+
+extension MeanVarianceNormalization {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let reduced = try node.valid { () throws(EngineError) in
+            try node.inputs.normalized(axes: axes, rank: node.outputShape.count)
+        }
+        return [try node.lines(along: reduced, doing: "normalises over")]
+    }
+}

@@ -126,3 +126,13 @@ extension WindowPool {
         return result
     }
 }
+
+extension MaxPool {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let rows = try node.items()
+        guard rows == nil || node.inputs.outputCount < 2 else {
+            throw RowMixing("counts its indices over the whole batch")
+        }
+        return node.outputs.map { _ in rows }
+    }
+}

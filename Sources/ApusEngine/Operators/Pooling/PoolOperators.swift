@@ -73,3 +73,15 @@ extension GlobalPoolOperator: ImageOperator {
         return ChannelsLastForm(op: form, images: [0])
     }
 }
+
+extension WindowPoolOperator {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items()]
+    }
+}
+
+extension GlobalPoolOperator {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items()]
+    }
+}

@@ -92,3 +92,9 @@ extension DequantizeLinear: ImageOperator {
         return ChannelsLastForm(op: self, images: [0])
     }
 }
+
+extension DequantizeLinear {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.lines(along: [], doing: "dequantizes")]
+    }
+}

@@ -79,3 +79,12 @@ struct DynamicQuantizeLinear: StepOperator {
         }
     }
 }
+
+extension DynamicQuantizeLinear {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        guard node.rows(0) == nil else {
+            throw RowMixing("takes one scale for all rows of the batch")
+        }
+        return node.outputs.map { _ in nil }
+    }
+}

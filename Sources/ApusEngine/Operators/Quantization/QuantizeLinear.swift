@@ -136,3 +136,9 @@ extension QuantizeLinear: ImageOperator {
         return ChannelsLastForm(op: self, images: [0])
     }
 }
+
+extension QuantizeLinear {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.lines(along: [], doing: "quantizes")]
+    }
+}

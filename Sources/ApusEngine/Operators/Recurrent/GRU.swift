@@ -65,3 +65,9 @@ struct GRU: StepOperator, RecurrentCell {
         }
     }
 }
+
+extension GRU {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        try self.node.rows(through: node)
+    }
+}

@@ -69,3 +69,9 @@ struct LSTM: StepOperator, RecurrentCell {
         for i in 0..<size { hidden[i] *= output[i] }
     }
 }
+
+extension LSTM {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        try self.node.rows(through: node)
+    }
+}

@@ -35,3 +35,9 @@ struct RNN: StepOperator, RecurrentCell {
         }
     }
 }
+
+extension RNN {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        try self.node.rows(through: node)
+    }
+}

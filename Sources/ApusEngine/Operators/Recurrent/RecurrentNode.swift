@@ -131,3 +131,24 @@ struct RecurrentGeometry: Sendable {
         (isBatchFirst ? row * directions + direction : direction * batch + row) * hidden
     }
 }
+
+extension RecurrentNode {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let batch = isBatchFirst ? 0 : 1
+        guard let rows = node.rows(0) else {
+            try node.requireNoRows()
+            return node.outputs.map { _ in nil }
+        }
+        guard rows.axis == batch else { throw RowMixing("steps along the rows of the batch") }
+        // Sequence lengths, then the initial states.
+        let places = [4: 0, 5: batch, 6: batch]
+        for index in node.inputRows.indices.dropFirst() where node.inputs.has(index) {
+            let expected = places[index].map { rows.moved(to: $0) }
+            guard node.rows(index) == expected else {
+                throw RowMixing("has other rows in input \(index) than in input 0")
+            }
+        }
+        let output = isBatchFirst ? 0 : 2
+        return node.outputs.indices.map { rows.moved(to: $0 == 0 ? output : batch) }
+    }
+}

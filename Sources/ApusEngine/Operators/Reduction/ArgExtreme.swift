@@ -75,3 +75,10 @@ private struct ArgExtremeBody: NumberVisitor {
         }
     }
 }
+
+extension ArgExtreme {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let axis = try node.normalized(axis: axis, rank: try node.shape(0).count)
+        return [try node.reduced(along: [axis], keepsDimensions: keepsDimensions)]
+    }
+}

@@ -43,3 +43,12 @@ struct CenterCropPad: StepOperator {
             IndexedCopy(maps: maps, sourceStrides: source.rowMajorStrides, fillInput: nil))
     }
 }
+
+extension CenterCropPad {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let (source, target) = (try node.shape(0), node.outputShape)
+        return [
+            try node.lines(along: source.indices.filter { source[$0] != target[$0] }, doing: "cuts")
+        ]
+    }
+}

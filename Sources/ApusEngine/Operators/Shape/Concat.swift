@@ -68,3 +68,26 @@ extension Concat: ImageOperator {
         return ChannelsLastForm(op: form, images: Set(0..<inputs.count))
     }
 }
+
+extension Concat {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let axis = try node.valid { () throws(EngineError) in
+            try position(node.inputs)
+        }
+        return [try node.concatenated(along: axis)]
+    }
+}
+
+extension Concat: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? {
+        guard let fact = node.facts.lazy.compactMap({ $0 }).first else { return nil }
+        let axis = try node.valid { () throws(EngineError) in
+            try position(node.inputs)
+        }
+        guard fact == .numbers(scale: 1, offsets: 0...0), node.fact(0) == fact,
+            node.facts.dropFirst().allSatisfy({ $0 == nil }), axis == node.outputShape.count - 1,
+            try node.shape(0).last == 1
+        else { throw RowMixing(fact.reason) }
+        return .tuples
+    }
+}

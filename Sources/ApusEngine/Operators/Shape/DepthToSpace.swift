@@ -74,3 +74,9 @@ struct BlockMover: StepOperator {
             input: 0, output: 0)
     }
 }
+
+extension BlockMover {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.items()]
+    }
+}

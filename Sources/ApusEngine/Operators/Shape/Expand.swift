@@ -34,3 +34,15 @@ struct Expand: StepOperator {
             input: 0, output: 0)
     }
 }
+
+extension Expand {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        try node.requireNoRows()
+        guard let rows = node.rows(0) else { return [node.uniform()] }
+        return [rows.moved(to: rows.axis + node.outputShape.count - (try node.shape(0).count))]
+    }
+}
+
+extension Expand: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? { try node.movedFact() }
+}

@@ -27,3 +27,13 @@ struct Flatten: StepOperator {
         builder.alias(output: 0, input: 0)
     }
 }
+
+extension Flatten {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.reshaped()]
+    }
+}
+
+extension Flatten: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? { try node.movedFact() }
+}

@@ -17,3 +17,7 @@ struct Identity: ElementwiseOperator {
         builder.alias(output: 0, input: 0)
     }
 }
+
+extension Identity: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? { try node.movedFact() }
+}

@@ -165,3 +165,13 @@ private struct LegacyFill: FloatVisitor {
         }
     }
 }
+
+extension Pad {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let (begins, ends) = try node.valid { () throws(EngineError) in
+            try resolvedPads(node.inputs)
+        }
+        let padded = begins.indices.filter { begins[$0] != 0 || ends[$0] != 0 }
+        return [try node.lines(along: padded, doing: "pads")]
+    }
+}

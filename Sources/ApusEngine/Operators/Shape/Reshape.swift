@@ -57,3 +57,13 @@ struct Reshape: StepOperator {
         return shape
     }
 }
+
+extension Reshape {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.reshaped()]
+    }
+}
+
+extension Reshape: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? { try node.movedFact() }
+}

@@ -59,3 +59,15 @@ struct ReverseSequence: StepOperator {
         }
     }
 }
+
+extension ReverseSequence {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        guard let rows = node.rows(0), rows.axis == batchAxis,
+            node.rows(1) == rows.moved(to: 0)
+        else {
+            if node.rows(0) == nil, node.rows(1) == nil { return [nil] }
+            throw RowMixing("reverses the rows of the batch")
+        }
+        return [rows]
+    }
+}

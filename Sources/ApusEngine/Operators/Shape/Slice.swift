@@ -90,3 +90,17 @@ struct Slice: StepOperator {
         return Cut(start: first, step: step, count: count)
     }
 }
+
+extension Slice {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let all = try node.valid { () throws(EngineError) in
+            try cuts(node.inputs)
+        }
+        guard let rows = node.rows(0) else { return [nil] }
+        let (cut, length) = (all[rows.axis], try node.shape(0)[rows.axis])
+        guard cut.start == 0, cut.step == 1, cut.count == length else {
+            throw RowMixing("selects among the rows of the batch")
+        }
+        return [rows]
+    }
+}

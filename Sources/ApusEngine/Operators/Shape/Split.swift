@@ -81,3 +81,12 @@ extension Split: ImageOperator {
         return ChannelsLastForm(op: form, images: [0])
     }
 }
+
+extension Split {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let rank = try node.shape(0).count
+        let rows = try node.lines(
+            along: [try node.normalized(axis: axis, rank: rank)], doing: "splits")
+        return node.outputs.map { _ in rows }
+    }
+}

@@ -60,3 +60,23 @@ struct Unsqueeze: StepOperator {
         builder.alias(output: 0, input: 0)
     }
 }
+
+extension Squeeze {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.reshaped()]
+    }
+}
+
+extension Unsqueeze {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.reshaped()]
+    }
+}
+
+extension Squeeze: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? { try node.movedFact() }
+}
+
+extension Unsqueeze: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? { try node.movedFact() }
+}

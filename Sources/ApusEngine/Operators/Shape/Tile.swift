@@ -62,3 +62,15 @@ struct Tile: StepOperator {
         return given
     }
 }
+
+extension Tile {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        try node.requireNoRows()
+        // A repetition of what holds no rows has them outside of what it repeats.
+        guard let rows = node.rows(0) else { return [node.uniform()] }
+        guard try node.shape(0)[rows.axis] == node.outputShape[rows.axis] else {
+            throw RowMixing("repeats the rows of the batch")
+        }
+        return [rows]
+    }
+}

@@ -55,3 +55,20 @@ extension Transpose: ImageOperator {
         return ChannelsLastForm(op: form, images: [0], makesImages: false)
     }
 }
+
+extension Transpose {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let rank = try node.shape(0).count
+        let axes = try node.valid { () throws(EngineError) in
+            try order(rank, node.inputs)
+        }
+        guard let rows = node.rows(0), let axis = axes.firstIndex(of: rows.axis) else {
+            return [nil]
+        }
+        return [rows.moved(to: axis)]
+    }
+}
+
+extension Transpose: RowFactOperator {
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? { try node.movedFact() }
+}

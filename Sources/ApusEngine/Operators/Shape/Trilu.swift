@@ -45,3 +45,10 @@ struct Trilu: StepOperator {
         }
     }
 }
+
+extension Trilu {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let rank = node.outputShape.count
+        return [try node.lines(along: [rank - 2, rank - 1], doing: "takes a triangle of")]
+    }
+}

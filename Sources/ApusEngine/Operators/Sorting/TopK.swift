@@ -130,3 +130,11 @@ private struct TopKBody: NumberVisitor {
         }
     }
 }
+
+extension TopK {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        let axis = try node.normalized(axis: axis, rank: try node.shape(0).count)
+        let rows = try node.lines(along: [axis], doing: "sorts")
+        return node.outputs.map { _ in rows }
+    }
+}

@@ -31,6 +31,9 @@ struct NgramPool: Sendable {
     private var nodes: [Edge: Int32] = [:]
     private var ngrams: [Ngram] = []
 
+    /// Whether an n-gram has this text in it.
+    func has(_ text: [UInt8]) -> Bool { strings[text] != nil }
+
     /// - Throws: unless the attributes fit each other.
     init(_ node: NodeReader) throws(EngineError) {
         let name = try node.string("mode", default: "")

@@ -23,3 +23,11 @@ struct RegexFullMatch: ValueOperator {
         return [try context.make(.bool, input.shape, results)]
     }
 }
+
+extension RegexFullMatch: ShapedValueOperator {
+    func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
+        [PlannedTensor(.bool, try inputs.shape(0))]
+    }
+
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] { [node.rows(0)] }
+}

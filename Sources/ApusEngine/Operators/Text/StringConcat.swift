@@ -34,3 +34,12 @@ struct StringConcat: ValueOperator {
         return [try context.make(shape, strings: result)]
     }
 }
+
+extension StringConcat: ShapedValueOperator {
+    func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
+        let shape = try inputs.broadcast(try inputs.shape(0), try inputs.shape(1))
+        return [PlannedTensor(.string, shape)]
+    }
+
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] { [try node.broadcast()] }
+}

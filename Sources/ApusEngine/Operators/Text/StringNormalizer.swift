@@ -82,3 +82,17 @@ struct StringNormalizer: ValueOperator {
         return word
     }
 }
+
+extension StringNormalizer: ShapedValueOperator {
+    /// Of a normalizer without stop words, which changes each text alone.
+    func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
+        [try inputs.tensor(0)]
+    }
+
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        guard stopWords.isEmpty || node.rows(0) == nil else {
+            throw RowMixing("drops words from the batch")
+        }
+        return [node.rows(0)]
+    }
+}

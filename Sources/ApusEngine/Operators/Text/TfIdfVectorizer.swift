@@ -30,7 +30,10 @@ struct TfIdfVectorizer: StringOperator {
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         let input = try inputs.tensor(0)
-        guard input.dataType == .int64 || input.dataType == .int32, !pool.isOfStrings else {
+        let fits =
+            pool.isOfStrings
+            ? input.dataType == .string : input.dataType == .int64 || input.dataType == .int32
+        guard fits else {
             throw inputs.fail(
                 "the input is \(input.dataType), but the pool has "
                     + (pool.isOfStrings ? "strings" : "integers"))
@@ -94,5 +97,20 @@ struct TfIdfVectorizer: StringOperator {
                     return try Tensor(dataType: .float, shape: planned.shape, bytes: bytes)
                 })
         ]
+    }
+}
+
+extension TfIdfVectorizer {
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
+        [try node.featureRows()]
+    }
+}
+
+extension TfIdfVectorizer: RowFactOperator {
+    /// What fills rows up is not counted if no n-gram has it: it stands at the end.
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? {
+        guard let fact = node.fact(0) else { return nil }
+        guard case .padded(let text) = fact, !pool.has(text) else { throw RowMixing(fact.reason) }
+        return nil
     }
 }

@@ -186,3 +186,19 @@ extension NodeReader {
         }
     }
 }
+
+extension Tokenizer: ShapedValueOperator, RowFactOperator {
+    /// A length that no other dimension has: how many tokens there are depends on the texts.
+    private static let tokenCount = 8191
+
+    func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
+        [PlannedTensor(.string, try inputs.shape(0) + [Self.tokenCount])]
+    }
+
+    func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] { [node.rows(0)] }
+
+    func fact(through node: RowNode) throws(RowMixing) -> RowFact? {
+        if let fact = node.fact(0) { throw RowMixing(fact.reason) }
+        return .padded(with: padding)
+    }
+}

@@ -22,6 +22,10 @@ public enum ModelServerFile {
         public var threadCount: Int?
         /// Rising.
         public var allowedBatchSizes: [Int] = []
+        /// Whether a request with more rows than a batch takes is cut into several.
+        public var splitsLargeBatches: Bool?
+        /// Rows per execution of what is cut; not above `maxBatchSize`.
+        public var executionBatchSize: Int?
     }
 
     /// Reads the file of `--model_config_file`.
@@ -103,6 +107,13 @@ public enum ModelServerFile {
             batching.threadCount = try count(
                 message.numBatchThreads.value, "num_batch_threads", 1)
         }
+        if message.hasEnableLargeBatchSplitting {
+            batching.splitsLargeBatches = message.enableLargeBatchSplitting.value
+        }
+        if message.hasMaxExecutionBatchSize {
+            batching.executionBatchSize = try executionBatchSize(
+                message.maxExecutionBatchSize.value, batching)
+        }
         for size in message.allowedBatchSizes {
             let size = try count(size, "allowed_batch_sizes", 1)
             guard batching.allowedBatchSizes.last.map({ $0 < size }) ?? true else {
@@ -110,13 +121,28 @@ public enum ModelServerFile {
             }
             batching.allowedBatchSizes.append(size)
         }
-        if let last = batching.allowedBatchSizes.last, let most = batching.maxBatchSize,
-            last != most
-        {
-            throw .request(
-                "the last of allowed_batch_sizes is \(last), expected max_batch_size, \(most)")
+        // Of batches that are cut, the executions have these sizes.
+        let largest =
+            batching.executionBatchSize.map { ($0, "max_execution_batch_size") }
+            ?? batching.maxBatchSize.map { ($0, "max_batch_size") }
+        if let last = batching.allowedBatchSizes.last, let (most, name) = largest, last != most {
+            throw .request("the last of allowed_batch_sizes is \(last), expected \(name), \(most)")
         }
         return batching
+    }
+
+    private static func executionBatchSize(
+        _ value: Int64, _ batching: Batching
+    ) throws(WireError) -> Int {
+        let size = try count(value, "max_execution_batch_size", 1)
+        guard batching.splitsLargeBatches == true else {
+            throw .request("max_execution_batch_size needs enable_large_batch_splitting")
+        }
+        if let most = batching.maxBatchSize, size > most {
+            throw .request(
+                "max_execution_batch_size is \(size), expected at most max_batch_size, \(most)")
+        }
+        return size
     }
 
     private static func count(
