@@ -46,6 +46,24 @@ def check_v1_predict(arguments, golden):
     np.testing.assert_allclose(prediction["probabilities"], probabilities, atol=1e-5)
 
 
+def check_a_thousand_rows(arguments, golden):
+    row, label, _ = iris(golden)
+
+    async def call():
+        client, url = rest(arguments, "v1")
+        first = await client.infer(url, {"instances": [row] * 1000}, model_name="iris")
+        client, url = rest(arguments, "v2")
+        tensor = InferInput("measurements", [1000, 4], "FP32")
+        tensor.set_data_from_numpy(np.array([row] * 1000, np.float32), binary_data=True)
+        made = InferRequest(model_name="iris", infer_inputs=[tensor])
+        return first, await client.infer(url, made, model_name="iris")
+
+    first, second = asyncio.run(call())
+    assert [one["label"] for one in first["predictions"]] == [label] * 1000
+    labels = next(output for output in second.outputs if output.name == "label")
+    assert labels.as_numpy().tolist() == [label] * 1000
+
+
 def check_v1_readiness(arguments, golden):
     async def call():
         client, url = rest(arguments, "v1")
@@ -104,6 +122,7 @@ def main():
     checks.run(
         [
             check_v1_predict,
+            check_a_thousand_rows,
             check_v1_readiness,
             check_v2,
             check_v2_binary,

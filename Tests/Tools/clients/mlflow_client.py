@@ -35,6 +35,13 @@ def check_data_frame(client, golden):
     np.testing.assert_allclose(np.stack(answer["probabilities"]), probabilities, atol=1e-5)
 
 
+def check_a_thousand_rows(client, golden):
+    rows, labels, _ = iris(golden)
+    copies = 1000 // len(rows) + 1
+    answer = client.invoke(pd.DataFrame(np.tile(rows, (copies, 1)), columns=list("abcd")))
+    assert answer.get_predictions()["label"].tolist() == labels * copies
+
+
 def check_error(client, golden):
     try:
         client.invoke(pd.DataFrame({"a": ["x"], "b": ["y"]}))
@@ -48,7 +55,14 @@ def main():
     arguments = checks.arguments(__doc__)
     host, port = arguments.http.split(":")
     checks.run(
-        [check_ping, check_version, check_array, check_data_frame, check_error],
+        [
+            check_ping,
+            check_version,
+            check_array,
+            check_data_frame,
+            check_a_thousand_rows,
+            check_error,
+        ],
         ScoringServerClient(host, int(port)),
         checks.golden(arguments.golden),
     )

@@ -45,6 +45,15 @@ def check_csv(client, golden):
     assert found == labels, found
 
 
+def check_a_thousand_rows(client, golden):
+    rows, labels, _ = iris(golden)
+    copies = 1000 // len(rows) + 1
+    body = "".join(",".join(map(str, row)) + "\n" for row in rows.tolist() * copies)
+    _, text = invoke(client, body, "text/csv")
+    found = [int(line.split(",")[0]) for line in text.decode().splitlines()]
+    assert found == labels * copies, len(found)
+
+
 def check_json_lines(client, golden):
     rows, labels, _ = iris(golden)
     body = "\n".join(json.dumps(row) for row in rows.tolist())
@@ -100,6 +109,7 @@ def main():
         [
             check_json,
             check_csv,
+            check_a_thousand_rows,
             check_json_lines,
             check_numpy,
             check_target_model,

@@ -143,6 +143,21 @@ def check_grpc_predict_in_every_form(arguments, stubs):
     assert filled.outputs["y"].tensor_content == struct.pack("<6f", *[1.5] * 6), filled
 
 
+def check_a_thousand_rows(arguments, stubs):
+    row = [5.1, 3.5, 1.4, 0.2]
+    call = urllib.request.Request(
+        f"http://{arguments.http}/v1/models/iris:predict",
+        data=json.dumps({"instances": [row] * 1000}).encode(),
+    )
+    with urllib.request.urlopen(call) as response:
+        predictions = json.load(response)["predictions"]
+    assert len(predictions) == 1000 and all(one == predictions[0] for one in predictions)
+    serving, stub, _ = prediction(arguments, stubs)
+    values = (1, [1000, 4], "float_val", row * 1000)
+    labels = stub.Predict(request(serving, "iris", measurements=values)).outputs["label"]
+    assert [dim.size for dim in labels.tensor_shape.dim] == [1000], labels.tensor_shape
+
+
 def check_grpc_output_filter(arguments, stubs):
     serving, stub, _ = prediction(arguments, stubs)
     row = (1, [1, 4], "float_val", [1, 2, 3, 4])
@@ -244,7 +259,8 @@ def main():
             [
                 check_rest,
                 check_grpc_predict_in_every_form,
-                check_grpc_output_filter,
+                check_a_thousand_rows,
+            check_grpc_output_filter,
                 check_grpc_metadata,
                 check_grpc_status,
                 check_grpc_errors,

@@ -51,6 +51,15 @@ def check_predictions(arguments, scratch):
     assert version == answers[0], version
 
 
+def check_a_thousand_rows(arguments, scratch):
+    status, one = curl(arguments, "/predictions/iris", "--data", ROW)
+    rows = json.loads(ROW) * 1000
+    file = scratch / "rows.json"
+    file.write_text(json.dumps(rows))
+    status, answer = curl(arguments, "/predictions/iris", "--data", f"@{file}")
+    assert status == 200 and answer["label"] == one["label"] * 1000, (status, str(answer)[:200])
+
+
 def check_errors(arguments, scratch):
     status, body = curl(arguments, "/predictions/nobody", "--data", ROW)
     assert (status, body["code"], body["type"]) == (404, 404, "ModelNotFoundException"), body
@@ -111,6 +120,7 @@ def main():
         [
             check_ping,
             check_predictions,
+            check_a_thousand_rows,
             check_errors,
             check_management,
             check_default_version,

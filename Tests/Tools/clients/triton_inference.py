@@ -125,6 +125,13 @@ def sums_inputs(session, rows=1, binary=True):
     return inputs, a + 1, a - 1
 
 
+def check_a_thousand_rows(session):
+    for binary in (True, False):
+        inputs, total, _ = sums_inputs(session, rows=1000, binary=binary)
+        result = session.call("infer", "sums", inputs)
+        assert same(result.as_numpy("sum"), total), binary
+
+
 def output_names(session, result):
     response = result.get_response()
     if session.is_grpc:
@@ -336,6 +343,7 @@ CHECKS = [
     check_empty_tensors_and_batches,
     check_scalars,
     check_golden_cases_of_the_sample_models,
+    check_a_thousand_rows,
     check_outputs_by_name_and_in_order,
     check_identity_and_parameters,
     check_classification,

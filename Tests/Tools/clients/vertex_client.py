@@ -38,6 +38,13 @@ def check_predict(client, arguments, golden):
     np.testing.assert_allclose(found, probabilities, atol=1e-5)
 
 
+def check_a_thousand_rows(client, arguments, golden):
+    rows, labels, _ = iris(golden)
+    copies = 1000 // len(rows) + 1
+    answer = client.predict(endpoint=PARENT + "iris", instances=rows.tolist() * copies)
+    assert [row["label"] for row in answer.predictions] == labels * copies
+
+
 def check_decimals_are_integers(client, arguments, golden):
     answer = client.predict(endpoint=PARENT + "echo-int64", instances=[[1, 2], [3, 4]])
     assert [list(row) for row in answer.predictions] == [[1, 2], [3, 4]], answer
@@ -84,6 +91,7 @@ def main():
     checks.run(
         [
             check_predict,
+            check_a_thousand_rows,
             check_decimals_are_integers,
             check_number_means_the_default_model,
             check_raw_predict,
