@@ -2,8 +2,13 @@
 public typealias Shape = [Int]
 
 extension Array where Element == Int {
+    /// More elements than an address space has bytes. No dimension, and no product of those that are
+    /// not 0, is larger, even where a tensor is empty: shapes can be multiplied by an element's width
+    /// and added up without a thought of overflow.
+    public static var elementCountMax: Int { 1 << 48 }
+
     /// The product of all dimensions (1 for a scalar), or nil if a dimension is negative or the
-    /// product of those that are not 0 does not fit: so the product of any of them fits, too.
+    /// product of those that are not 0 is over `elementCountMax`.
     public var checkedElementCount: Int? {
         var count = 1
         var isEmpty = false
@@ -14,7 +19,7 @@ extension Array where Element == Int {
                 continue
             }
             let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
-            if overflow { return nil }
+            guard !overflow, product <= Self.elementCountMax else { return nil }
             count = product
         }
         return isEmpty ? 0 : count

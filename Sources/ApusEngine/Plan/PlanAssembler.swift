@@ -201,6 +201,11 @@ final class PlanAssembler {
                 node: node.label,
                 reason: "has \(node.outputs.count) outputs, at most \(outputs.count) are allowed")
         }
+        // Also of those that nobody wants: steps compute with their shapes.
+        for tensor in outputs where tensor.shape.checkedElementCount == nil {
+            throw EngineError.limitExceeded(
+                "\(node.label): no memory holds an output of shape \(tensor.shape)")
+        }
         let arranged = try arranged(op, inputs, planInputs, outputs)
         let inputs = arranged.inputs
         var made: [Operand?] = []

@@ -68,6 +68,48 @@ struct ShapeOperatorTests {
         #expect(result.floats == expected)
     }
 
+    @Test(arguments: 0..<24) func padsAgreeWithSteppingThrough(seed: Int) throws {
+        var random = SeededRandom(seed: UInt64(seed))
+        let rank = seed % 3 + 1
+        let source = ReferenceArray.random(randomShape(rank: rank, &random), &random)
+        let mode = ["constant", "edge", "reflect", "wrap"][seed % 4]
+        let pads = (0..<2 * rank).map { axis in
+            Int.random(in: -source.shape[axis % rank] / 2...9, using: &random)
+        }
+        let result = try run(
+            "Pad",
+            [try source.tensor(), try .int64s([2 * rank], pads.map { Int64($0) })],
+            ["mode": .string(Array(mode.utf8))], threadCount: seed % 2 + 1)[0]
+        #expect(
+            result.shape == (0..<rank).map { pads[$0] + source.shape[$0] + pads[$0 + rank] })
+        let expected = ReferenceArray.coordinates(of: result.shape).map { coordinate -> Float in
+            var original: [Int] = []
+            for axis in 0..<rank {
+                let length = source.shape[axis]
+                var index = coordinate[axis] - pads[axis]
+                while !(0..<length).contains(index) {
+                    switch mode {
+                    case "constant": return 0
+                    case "edge": index = min(max(index, 0), length - 1)
+                    case "wrap": index += index < 0 ? length : -length
+                    default: index = length == 1 ? 0 : index < 0 ? -index : 2 * (length - 1) - index
+                    }
+                }
+                original.append(index)
+            }
+            return source[original]
+        }
+        #expect(result.floats == expected)
+    }
+
+    @Test(arguments: [Int64.min, .min + 1, -(1 << 49), 1 << 49, .max])
+    func padsBeyondAllMemoryAreRefused(pad: Int64) throws {
+        let x = try Tensor.floats([1], [1])
+        for pads in [[pad, 0], [0, pad], [pad, pad], [pad, -pad.clampedToPositive]] {
+            #expect(throws: EngineError.self) { try run("Pad", [x, try .int64s([2], pads)]) }
+        }
+    }
+
     @Test func oldPadsFillWithTheirAttribute() throws {
         let x = try Tensor.floats([1, 2], [1, 2])
         let result = try run(
@@ -159,4 +201,9 @@ struct ShapeOperatorTests {
         #expect(try run("Trilu", [x, far], ["upper": .int(0)])[0].floats == [1, 2, 3, 4])
         #expect(try run("Trilu", [x])[0].floats == [1, 2, 0, 4])
     }
+}
+
+extension Int64 {
+    /// The number, or the largest one for those whose negative does not fit.
+    fileprivate var clampedToPositive: Int64 { self == .min ? .max : self }
 }

@@ -28,19 +28,15 @@ struct CenterCropPad: StepOperator {
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
         let source = try builder.inputs.shape(0)
         let target = builder.outputs[0].shape
-        guard try builder.hasElementsToMap() else { return }
-        var maps: [[Int]] = []
-        for (length, wanted) in zip(source, target) {
+        guard target.elementCount > 0 else { return }
+        let maps = zip(source, target).map { length, wanted in
             // What does not divide evenly is cut at the end and added at the end.
-            let begin = length >= wanted ? (length - wanted) / 2 : -((wanted - length) / 2)
-            maps.append(
-                (0..<wanted).map { index in
-                    let position = index + begin
-                    return position >= 0 && position < length ? position : -1
-                })
+            AxisMap(
+                length: length, count: wanted,
+                begin: length >= wanted ? -((length - wanted) / 2) : (wanted - length) / 2,
+                outside: .filled)
         }
-        try builder.addIndexedCopy(
-            IndexedCopy(maps: maps, sourceStrides: source.rowMajorStrides, fillInput: nil))
+        try builder.addPaddedCopy(maps)
     }
 }
 

@@ -7,7 +7,22 @@ internal import ApusCore
 /// - Types: all. Modes: `constant`, `reflect`, `edge`, `wrap`.
 /// - Source: ONNX Pad, opset 25.
 struct Pad: StepOperator {
-    private enum Mode: String { case constant, reflect, edge, wrap }
+    private enum Mode: String {
+        case constant, reflect, edge, wrap
+
+        var outside: AxisMap.Outside {
+            switch self {
+            case .constant: .filled
+            case .reflect: .reflected
+            case .edge: .edge
+            case .wrap: .wrapped
+            }
+        }
+    }
+
+    /// Larger than any tensor's dimension, and small enough to be added to one.
+    private static let padMax = Shape.elementCountMax
+
     private let mode: Mode
     private let pads: [Int]?
     private let value: Float?
@@ -42,6 +57,9 @@ struct Pad: StepOperator {
             guard padded >= 0 else {
                 throw inputs.fail("axis \(index) of length \(length) cannot lose that much")
             }
+            guard mode == .constant || length > 0 || padded == 0 else {
+                throw inputs.fail("axis \(index) has no elements to repeat")
+            }
             shape.append(padded)
         }
         if inputs.has(2), try inputs.shape(2).elementCount != 1 {
@@ -57,55 +75,28 @@ struct Pad: StepOperator {
         if source == target && begins.allSatisfy({ $0 == 0 }) {
             return builder.alias(output: 0, input: 0)
         }
-        guard try builder.hasElementsToMap() else { return }
-        var maps: [[Int]] = []
-        for (index, length) in source.enumerated() {
-            if length == 0 && target[index] > 0 && mode != .constant {
-                throw builder.inputs.fail("axis \(index) has no elements to repeat")
-            }
-            let begin = begins[index]
-            maps.append((0..<target[index]).map { position($0 - begin, length) })
+        guard target.elementCount > 0 else { return }
+        let maps = source.indices.map { axis in
+            AxisMap(
+                length: source[axis], count: target[axis], begin: begins[axis],
+                outside: mode.outside)
         }
         if let value, value != 0, mode == .constant {
             return try addLegacyFill(value, maps, &builder)
         }
-        try builder.addIndexedCopy(
-            IndexedCopy(
-                maps: maps, sourceStrides: source.rowMajorStrides,
-                fillInput: builder.inputs.has(2) ? 2 : nil))
+        try builder.addPaddedCopy(maps, fillInput: builder.inputs.has(2) ? 2 : nil)
     }
 
     /// The value of opsets before 11 is an attribute; those opsets know floats only.
     private func addLegacyFill(
-        _ value: Float, _ maps: [[Int]], _ builder: inout StepBuilder
+        _ value: Float, _ maps: [AxisMap], _ builder: inout StepBuilder
     ) throws(EngineError) {
         let type = builder.outputs[0].dataType
-        let shape = builder.outputs[0].shape
-        guard let body = try type.visitFloat(LegacyFill(value: value, maps: maps, shape: shape))
+        guard let body = try type.visitFloat(LegacyFill(value: value, maps: maps))
         else { throw builder.inputs.fail("a value for type \(type) is not supported") }
-        try builder.addIndexedCopy(
-            IndexedCopy(
-                maps: maps, sourceStrides: try builder.inputs.shape(0).rowMajorStrides,
-                fillInput: nil))
-        builder.addParallelStep(count: shape.elementCount, grain: 1024, body)
-    }
-
-    /// The source position for output position `index` (before the tensor: negative).
-    private func position(_ index: Int, _ length: Int) -> Int {
-        if index >= 0 && index < length { return index }
-        switch mode {
-        case .constant: return -1
-        case .edge: return index < 0 ? 0 : length - 1
-        case .wrap:
-            let remainder = index % length
-            return remainder < 0 ? remainder + length : remainder
-        case .reflect:
-            guard length > 1 else { return 0 }
-            let period = 2 * (length - 1)
-            let remainder = index % period
-            let positive = remainder < 0 ? remainder + period : remainder
-            return positive < length ? positive : period - positive
-        }
+        try builder.addPaddedCopy(maps)
+        builder.addParallelStep(
+            count: builder.outputs[0].shape.elementCount, grain: 1024, body)
     }
 
     private func resolvedPads(_ inputs: PlanInputs) throws(EngineError) -> ([Int], [Int]) {
@@ -117,7 +108,9 @@ struct Pad: StepOperator {
             axes = []
             for axis in given { axes.append(try inputs.normalized(axis: axis, rank: rank)) }
         }
-        guard pads.count == 2 * axes.count, pads.allSatisfy({ abs($0) < 1 << 40 }) else {
+        guard pads.count == 2 * axes.count,
+            pads.allSatisfy({ (-Self.padMax...Self.padMax).contains($0) })
+        else {
             throw inputs.fail("pads \(pads) do not fit \(axes.count) axes")
         }
         var begins = [Int](repeating: 0, count: rank)
@@ -144,22 +137,21 @@ extension Pad: ImageOperator {
 /// Writes a value wherever some dimension's map has no source.
 private struct LegacyFill: FloatVisitor {
     let value: Float
-    let maps: [[Int]]
-    let shape: Shape
+    let maps: [AxisMap]
 
     func visit<Element: FloatNumber>(_ type: Element.Type) -> StepBody {
-        let (maps, shape) = (maps, shape)
+        let maps = maps
         let filling = Element(storing: Element.Value(value))
         return { frame, range in
             let target = frame.output(0, as: Element.self)
             for element in range {
                 var rest = element
-                for dimension in shape.indices.reversed() {
-                    if maps[dimension][rest % shape[dimension]] < 0 {
+                for map in maps.reversed() {
+                    if map.source(of: rest % map.count) < 0 {
                         target[element] = filling
                         break
                     }
-                    rest /= shape[dimension]
+                    rest /= map.count
                 }
             }
         }
