@@ -1,7 +1,7 @@
 # Verbs of Apus. "make" prints them; CI calls the same ones.
 .DEFAULT_GOAL := help
 .PHONY: help serve test build bench lint format golden fuzz tsan asan install clean \
-	packages test-packages release unit-tests conformance end-to-end test-clients
+	packages test-packages release unit-tests conformance end-to-end test-clients extremes
 
 # A forced or mismeasured OpenBLAS core would change speed and, in the last bits, results.
 unexport OPENBLAS_CORETYPE
@@ -113,6 +113,13 @@ conformance: test-packages
 	$(SWIFT) build $(CHECKED) --product apus
 	@.ci/logged .build/logs/onnx-cases.log \
 		$(VENV)/bin/python Tests/EndToEnd/onnx_cases.py --apus $(DEBUG_APUS) --cases $(CASES)
+
+# The official cases with the smallest and largest integers: results or errors, never the end.
+extremes: test-packages
+	@.ci/python-environment $(PYTHON) $(VENV) Tests/Tools/requirements-test.txt
+	$(SWIFT) build $(CHECKED) --product apus
+	@.ci/logged .build/logs/extremes.log \
+		$(VENV)/bin/python Tests/EndToEnd/extreme_values.py --apus $(DEBUG_APUS) --cases $(CASES)
 
 # The daemon itself, driven from outside.
 end-to-end: test-packages

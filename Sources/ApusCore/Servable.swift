@@ -22,7 +22,7 @@ public protocol Servable: AnyObject, Sendable {
     /// A small request that the model is known to answer, for documentation; empty if none is known.
     var exampleInputs: [NamedTensor] { get }
 
-    /// Bytes held for this version: weights mapped and packed, without instances.
+    /// Bytes held for this version now: weights, plans, and the activations of its runs.
     var memoryByteCount: Int { get }
 
     /// Refuses new requests, and returns when the admitted ones have been answered.
@@ -47,10 +47,10 @@ extension Servable {
 /// A model that can be run: what the scheduler sees of the engine. Immutable and shared.
 public protocol ExecutableModel: AnyObject, Sendable {
     var signature: ModelSignature { get }
-    /// Bytes held for this model: weights mapped and packed, without instances.
+    /// Bytes held for this model now: weights, plans, and the activations of its runs.
     var memoryByteCount: Int { get }
 
-    /// A fresh instance with its own arena. Instances may run at the same time.
+    /// A fresh instance. Instances may run at the same time.
     func makeInstance() throws -> any ExecutableInstance
 }
 

@@ -38,6 +38,8 @@ public enum CoreError: ServingError, Equatable {
     case invalidShape(Shape)
     case byteCountMismatch(found: Int, expected: Int, shape: Shape)
     case outOfMemory(byteCount: Int)
+    /// A limit of the configuration; `account` is the setting.
+    case memoryExhausted(account: String, wanted: Int, held: Int, limit: Int)
     case invalidModelName(String)
     case invalidModelVersion(String)
 
@@ -45,7 +47,7 @@ public enum CoreError: ServingError, Equatable {
         switch self {
         case .invalidShape, .byteCountMismatch, .invalidModelName, .invalidModelVersion:
             .invalidArgument
-        case .outOfMemory: .resourceExhausted
+        case .outOfMemory, .memoryExhausted: .resourceExhausted
         }
     }
 
@@ -56,6 +58,9 @@ public enum CoreError: ServingError, Equatable {
         case .byteCountMismatch(let found, let expected, let shape):
             "tensor of shape \(shape) has \(found) bytes, expected \(expected)"
         case .outOfMemory(let byteCount): "cannot allocate \(byteCount) bytes"
+        case .memoryExhausted(let account, let wanted, let held, let limit):
+            "cannot take \(wanted) bytes more: \(account) is \(limit) bytes, of which \(held) are in "
+                + "use"
         case .invalidModelName(let name):
             "model name \"\(name)\" is not allowed: use 1 to 255 bytes of UTF-8 without \"/\", "
                 + "control characters, or a leading \".\""

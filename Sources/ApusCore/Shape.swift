@@ -7,9 +7,13 @@ extension Array where Element == Int {
     /// and added up without a thought of overflow.
     public static var elementCountMax: Int { 1 << 48 }
 
-    /// The product of all dimensions (1 for a scalar), or nil if a dimension is negative or the
-    /// product of those that are not 0 is over `elementCountMax`.
+    /// The most dimensions of a tensor.
+    public static var rankMax: Int { 256 }
+
+    /// The product of all dimensions (1 for a scalar), or nil if a dimension is negative, there
+    /// are over `rankMax`, or the product of those that are not 0 is over `elementCountMax`.
     public var checkedElementCount: Int? {
+        guard self.count <= Self.rankMax else { return nil }
         var count = 1
         var isEmpty = false
         for dimension in self {

@@ -12,6 +12,8 @@ public struct Tensor: Sendable {
     public let dataType: DataType
     public let shape: Shape
     public let storage: Storage
+    /// What strings take; numbers are counted by the owner of their bytes.
+    private let reservation: MemoryReservation?
 
     /// A tensor of numbers over existing bytes.
     ///
@@ -28,17 +30,37 @@ public struct Tensor: Sendable {
         self.dataType = dataType
         self.shape = shape
         self.storage = .bytes(bytes)
+        self.reservation = nil
     }
 
     /// A tensor of strings.
     ///
-    /// - Throws: `CoreError.invalidShape` if the shape does not have that many elements.
+    /// - Throws: `CoreError.invalidShape` if the shape does not have that many elements,
+    ///   `.memoryExhausted`.
     public init(shape: Shape, strings: [[UInt8]]) throws(CoreError) {
+        let byteCount = strings.reduce(0) { $0 + Self.heldByteCount(ofString: $1.count) }
+        try self.init(
+            shape: shape, strings: strings,
+            reservation: byteCount > 0 ? MemoryReservation(byteCount: byteCount) : nil)
+    }
+
+    private init(
+        shape: Shape, strings: [[UInt8]], reservation: MemoryReservation?
+    ) throws(CoreError) {
         guard shape.checkedElementCount == strings.count else { throw .invalidShape(shape) }
         self.dataType = .string
         self.shape = shape
         self.storage = .strings(strings)
+        self.reservation = reservation
     }
+
+    /// Bytes that a string of `count` characters takes, with its place in the tensor.
+    public static func heldByteCount(ofString count: Int) -> Int {
+        count == 0 ? 8 : 8 + 32 + (count + 15) / 16 * 16
+    }
+
+    /// Bytes that the elements take.
+    public var heldByteCount: Int { bytes?.count ?? reservation?.byteCount ?? 0 }
 
     /// A tensor with a copy of `elements`, whose memory layout must be that of `dataType`.
     public init<Element: BitwiseCopyable>(
@@ -78,7 +100,8 @@ public struct Tensor: Sendable {
         switch storage {
         case .bytes(let bytes):
             try Tensor(dataType: dataType, shape: shape, bytes: bytes)
-        case .strings(let strings): try Tensor(shape: shape, strings: strings)
+        case .strings(let strings):
+            try Tensor(shape: shape, strings: strings, reservation: reservation)
         }
     }
 

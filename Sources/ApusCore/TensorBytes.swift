@@ -69,22 +69,56 @@ public struct TensorBytes: @unchecked Sendable {
 /// Owns memory that is a view of a file, and never written.
 public protocol RestorableMemory: AnyObject {}
 
-/// Memory from the heap, aligned to 64 bytes, freed with its last reference.
+/// Memory of our own, aligned to 64 bytes, counted, and given back with its last reference.
 ///
 /// `@unchecked Sendable` because it only owns the memory; who writes it is decided by its holder.
 public final class AlignedMemory: @unchecked Sendable {
-    public let pointer: UnsafeMutableRawPointer
-    public let byteCount: Int
-
-    /// - Throws: `CoreError.outOfMemory`.
-    public init(byteCount: Int) throws(CoreError) {
-        var memory: UnsafeMutableRawPointer?
-        guard byteCount >= 0, byteCount <= Int.max - 128,
-            posix_memalign(&memory, 64, Swift.max(byteCount, 64)) == 0, let memory
-        else { throw CoreError.outOfMemory(byteCount: byteCount) }
-        self.pointer = memory
-        self.byteCount = byteCount
+    /// Where memory comes from.
+    public enum Source: Sendable {
+        /// `malloc`, which keeps what is freed for the next one: for memory that comes and goes.
+        case heap
+        /// The system, zeroed, given back at once when it is freed: for large memory that is kept.
+        case pages
     }
 
-    deinit { free(pointer) }
+    public let pointer: UnsafeMutableRawPointer
+    public let byteCount: Int
+    private let source: Source
+    private let account: MemoryAccount
+
+    /// - Throws: `CoreError.memoryExhausted` over a limit of the configuration, `.outOfMemory` if the
+    ///   system has none left.
+    public init(
+        byteCount: Int, from source: Source = .heap, account: MemoryAccount = .current
+    ) throws(CoreError) {
+        try account.reserve(byteCount)
+        guard let memory = Self.allocate(Swift.max(byteCount, 64), source) else {
+            account.release(byteCount)
+            throw CoreError.outOfMemory(byteCount: byteCount)
+        }
+        self.pointer = memory
+        self.byteCount = byteCount
+        self.source = source
+        self.account = account
+    }
+
+    private static func allocate(_ byteCount: Int, _ source: Source) -> UnsafeMutableRawPointer? {
+        switch source {
+        case .heap:
+            var memory: UnsafeMutableRawPointer?
+            return posix_memalign(&memory, 64, byteCount) == 0 ? memory : nil
+        case .pages:
+            let memory = mmap(
+                nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            return memory == MAP_FAILED ? nil : memory
+        }
+    }
+
+    deinit {
+        switch source {
+        case .heap: free(pointer)
+        case .pages: munmap(pointer, Swift.max(byteCount, 64))
+        }
+        account.release(byteCount)
+    }
 }

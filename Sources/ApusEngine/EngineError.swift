@@ -15,6 +15,15 @@ public enum EngineError: ServingError, Equatable {
     case cancelled
     case outOfMemory(byteCount: Int)
 
+    /// The error for memory that could not be had; nil for all others.
+    init?(memory error: CoreError) {
+        switch error {
+        case .outOfMemory(let byteCount): self = .outOfMemory(byteCount: byteCount)
+        case .memoryExhausted: self = .limitExceeded(error.message)
+        default: return nil
+        }
+    }
+
     public var kind: ErrorKind {
         switch self {
         case .unsupportedOperator: .unsupported

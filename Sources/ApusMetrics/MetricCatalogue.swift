@@ -42,7 +42,7 @@ public enum MetricCatalogue {
         help: "1 while the version serves.")
     public static let modelMemory = MetricDeclaration(
         "apus_model_memory_bytes", .gauge, unit: .bytes, labels: ["model", "version"],
-        help: "Weights held for the version, mapped and packed.")
+        help: "Memory held for the version now: weights, plans, activations.")
     public static let modelLoadDuration = MetricDeclaration(
         "apus_model_load_duration_seconds", .histogram(bounds: loadBounds), unit: .seconds,
         labels: ["model"], help: "Time of each load that ended with a serving version.")
@@ -88,6 +88,12 @@ public enum MetricCatalogue {
     public static let memoryLimit = MetricDeclaration(
         "apus_memory_limit_bytes", .gauge, unit: .bytes,
         help: "Memory this process may use by its control group; absent without a limit.")
+    public static let memoryBudget = MetricDeclaration(
+        "apus_memory_budget_bytes", .gauge, unit: .bytes,
+        help: "Memory that tensors, weights and plans of all models may take together.")
+    public static let memoryHeld = MetricDeclaration(
+        "apus_memory_held_bytes", .gauge, unit: .bytes,
+        help: "Memory that tensors, weights and plans of all models take.")
     public static let processCPU = MetricDeclaration(
         "process_cpu_seconds_total", .counter, unit: .seconds,
         help: "CPU time of this process, user and system.")
@@ -168,7 +174,8 @@ public enum MetricCatalogue {
         modelLoaded, modelMemory, modelLoadDuration, modelLoadFailures,
         httpRequests, httpConnections, httpReceived, httpSent, grpcRequests, grpcConnections,
         grpcReceived, grpcSent, requestsRefused,
-        buildInfo, coreBudget, memoryLimit, processCPU, processOpenDescriptors,
+        buildInfo, coreBudget, memoryLimit, memoryBudget, memoryHeld, processCPU,
+        processOpenDescriptors,
         processDescriptorsMax,
         processVirtualMemory, processResidentMemory, processThreads, processStartTime,
         tritonSuccess, tritonFailure, tritonCount, tritonExecutions, tritonRequestDuration,

@@ -61,9 +61,10 @@ public final class MetricRegistry: @unchecked Sendable {
         dialects: Set<MetricDeclaration.Dialect> = Set(MetricDeclaration.Dialect.allCases),
         names: Set<String> = []
     ) -> [UInt8] {
-        let (recorded, collectors) = queue.sync { (families, self.collectors) }
-        var printed = recorded.values.map { PrintedFamily($0) }
-        printed += CollectedSample.families(of: collectors.flatMap { $0() })
+        let collected = queue.sync { collectors }.flatMap { $0() }
+        // After the collectors, which may set gauges.
+        var printed = queue.sync { families }.values.map { PrintedFamily($0) }
+        printed += CollectedSample.families(of: collected)
         var printer = TextPrinter()
         for family in printed.sorted(by: { $0.declaration.name < $1.declaration.name })
         where dialects.contains(family.declaration.dialect)

@@ -39,6 +39,14 @@ public final class Metrics: Sendable {
         registry.gauge(MetricCatalogue.memoryLimit, lease: lease).set(Int64(clamping: byteCount))
     }
 
+    /// The memory that tensors, weights and plans may take together.
+    ///
+    /// - Parameter held: asked at each scrape what they take.
+    public func setMemoryBudget(byteCount: Int, held: @escaping @Sendable () -> Int) {
+        registry.gauge(MetricCatalogue.memoryBudget, lease: lease).set(Int64(byteCount))
+        registry.addCollector { [CollectedSample(MetricCatalogue.memoryHeld, Double(held()))] }
+    }
+
     /// The handles of a model version; its series exist while the result (or another for the same
     /// names) is held.
     ///

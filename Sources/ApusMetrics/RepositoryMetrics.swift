@@ -8,19 +8,30 @@ public final class RepositoryMetrics: @unchecked Sendable {
     /// For the series that stay until the process ends: one per model that was ever loaded.
     private let lease: SeriesLease
     private let queue = DispatchQueue(label: "apus.metrics.repository")
-    private var loaded: [[String]: SeriesLease] = [:]
+    private var loaded: [[String]: (lease: SeriesLease, readMemory: @Sendable () -> Void)] = [:]
 
     init(registry: MetricRegistry) {
         self.registry = registry
         lease = registry.makeLease()
+        registry.addCollector { [weak self] in
+            self?.readMemory()
+            return []
+        }
+    }
+
+    /// Sets the gauges of what versions hold, before they are printed.
+    private func readMemory() {
+        for entry in queue.sync(execute: { Array(loaded.values) }) { entry.readMemory() }
     }
 
     /// A version serves from now on; again after a reload.
     ///
-    /// - Parameter tags: `metric_tags` of the configuration: extra labels on the `nv_` names.
+    /// - Parameters:
+    ///   - memoryByteCount: asked at each scrape what the version holds; nil once it is gone.
+    ///   - tags: `metric_tags` of the configuration: extra labels on the `nv_` names.
     public func recordReady(
-        model: String, version: String, loadNanoseconds: UInt64, memoryByteCount: Int,
-        tags: [String: String] = [:]
+        model: String, version: String, loadNanoseconds: UInt64,
+        memoryByteCount: @escaping @Sendable () -> Int?, tags: [String: String] = [:]
     ) {
         registry.histogram(MetricCatalogue.modelLoadDuration, [model], lease: lease)
             .observe(loadNanoseconds)
@@ -28,11 +39,13 @@ public final class RepositoryMetrics: @unchecked Sendable {
         let labels = [model, version]
         let versionLease = registry.makeLease()
         registry.gauge(MetricCatalogue.modelLoaded, labels, lease: versionLease).set(1)
-        registry.gauge(MetricCatalogue.modelMemory, labels, lease: versionLease)
-            .set(Int64(memoryByteCount))
+        let memory = registry.gauge(MetricCatalogue.modelMemory, labels, lease: versionLease)
         registry.gauge(MetricCatalogue.tritonLoadDuration, labels, tags: tags, lease: versionLease)
             .set(Int64(clamping: loadNanoseconds))
-        let former = queue.sync { loaded.updateValue(versionLease, forKey: labels) }
+        let readMemory = { @Sendable in
+            if let byteCount = memoryByteCount() { memory.set(Int64(byteCount)) }
+        }
+        let former = queue.sync { loaded.updateValue((versionLease, readMemory), forKey: labels) }
         withExtendedLifetime(former) {}
     }
 

@@ -138,7 +138,8 @@ extension ModelRepository {
         let identity = servable.identity
         metrics.recordReady(
             model: identity.name.text, version: identity.version.description,
-            loadNanoseconds: nanoseconds, memoryByteCount: servable.memoryByteCount,
+            loadNanoseconds: nanoseconds,
+            memoryByteCount: { [weak servable] in servable?.memoryByteCount },
             tags: servable.configuration.metricTags)
         logger.info(
             isReload ? "version reloaded" : "version ready",

@@ -16,7 +16,6 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
     public let signature: ModelSignature
     public let configuration: ModelConfiguration
     public let labels: [String: [String]]
-    public let memoryByteCount: Int
     public let exampleInputs: [NamedTensor]
 
     let check: RequestCheck
@@ -37,6 +36,7 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
     let answerQueue: DispatchQueue?
     let state: Guarded<SchedulerState>
     private let plan: ExecutionPlanPolicy
+    private let model: any ExecutableModel
 
     /// Makes the first instance, so that a model that cannot run fails here.
     ///
@@ -78,7 +78,7 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
         self.signature = model.signature
         self.configuration = completed
         self.labels = labels
-        memoryByteCount = model.memoryByteCount
+        self.model = model
         self.exampleInputs = exampleInputs
         self.plan = plan
         self.logger = logger
@@ -122,6 +122,7 @@ public final class ModelScheduler: Servable, ModelMetricsProvider {
 
     deinit { state.withLock { $0.timer?.cancel() } }
 
+    public var memoryByteCount: Int { model.memoryByteCount }
     public var statistics: ModelStatistics { record.statistics }
     public var metrics: ModelMetrics { record.metrics }
 

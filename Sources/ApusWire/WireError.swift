@@ -42,6 +42,8 @@ public enum WireError: ServingError, Equatable {
     case request(String)
     case unsupported(String)
     case outOfMemory(byteCount: Int)
+    /// The answer would not fit the buffer that it is sent from.
+    case answerTooLong(byteCount: Int)
     /// Not protobuf; `offset` counts bytes from the start of the message.
     case malformedProtobuf(reason: String, offset: Int)
     /// Raw contents are there, but not one for each input.
@@ -59,7 +61,7 @@ public enum WireError: ServingError, Equatable {
     public var kind: ErrorKind {
         switch self {
         case .unsupported: .unsupported
-        case .outOfMemory, .decompressedTooLarge: .resourceExhausted
+        case .outOfMemory, .answerTooLong, .decompressedTooLarge: .resourceExhausted
         case .sharedMemory(let error): error.kind
         default: .invalidArgument
         }
@@ -96,6 +98,9 @@ public enum WireError: ServingError, Equatable {
         case .rawContentsCount(let found, let expected):
             "the request has \(found) raw_input_contents for \(expected) inputs, expected one for "
                 + "each"
+        case .answerTooLong(let byteCount):
+            "the answer may take \(byteCount) bytes, which is over \(AnswerLength.byteCountMax): ask "
+                + "for fewer outputs, or for binary data"
         case .outOfMemory(let byteCount): "cannot allocate \(byteCount) bytes for a tensor"
         case .headerLength(let found, let bodyByteCount):
             "Inference-Header-Content-Length is \"\(found)\", expected a number from 0 to the body's "

@@ -53,7 +53,7 @@ import Testing
         let metrics = Metrics(version: "1.2.3", collectsProcess: false)
         metrics.setCoreBudget(2)
         metrics.repository.recordReady(
-            model: "iris", version: "3", loadNanoseconds: 12_345_678, memoryByteCount: 4096,
+            model: "iris", version: "3", loadNanoseconds: 12_345_678, memoryByteCount: { 4096 },
             tags: ["team": "flowers"])
         let model = metrics.model(name: "iris", version: "3", tags: ["team": "flowers"])
         for _ in 0..<2 { model.recordEnqueued(byteCount: 16) }
@@ -200,9 +200,9 @@ import Testing
     @Test func versionsThatServeAreCountedUntilTheyAreRemoved() {
         let metrics = makeMetrics()
         metrics.repository.recordReady(
-            model: "m", version: "1", loadNanoseconds: 2_000_000_000, memoryByteCount: 5)
+            model: "m", version: "1", loadNanoseconds: 2_000_000_000, memoryByteCount: { 5 })
         metrics.repository.recordReady(
-            model: "m", version: "1", loadNanoseconds: 1_500_000_000, memoryByteCount: 6)
+            model: "m", version: "1", loadNanoseconds: 1_500_000_000, memoryByteCount: { 6 })
         metrics.repository.recordFailure(model: "m")
         let loaded = lines(metrics)
         #expect(loaded.contains("apus_model_loaded{model=\"m\",version=\"1\"} 1"))

@@ -10,8 +10,9 @@ struct PromtoolTests {
     private func makeMetrics() -> (Metrics, ModelMetrics) {
         let metrics = Metrics(version: "1")
         metrics.setMemoryLimit(byteCount: 1 << 30)
+        metrics.setMemoryBudget(byteCount: 1 << 30) { 1 << 20 }
         metrics.repository.recordReady(
-            model: "m", version: "1", loadNanoseconds: 1, memoryByteCount: 1)
+            model: "m", version: "1", loadNanoseconds: 1, memoryByteCount: { 1 })
         let model = metrics.model(name: "a \"quoted\"\nname", version: "1", tags: ["t": "v"])
         model.recordExecution(rowCount: 3)
         model.recordRequest(.success, nanoseconds: 1234)

@@ -5,55 +5,84 @@ internal import CApusKernels
 public struct EngineOptions: Sendable {
     public var kernels = Kernels.current
     public var denseProvider = DenseProvider.apus
-    /// Largest tensor and largest arena of one plan, in bytes.
-    public var memoryByteCountMax = 8 << 30
+    /// Bytes that one model may take: weights, plans and the activations of all its runs together.
+    public var memoryByteCountMax = Int.max
     /// Whether denormal numbers count as zero: faster where they occur, no longer exact to ONNX.
     public var flushesDenormals = false
 
     public init() {}
 }
 
-/// A graph ready to run: operators bound, constants folded. Immutable and shared by instances.
+/// A graph ready to run: operators bound, constants folded. Immutable and shared by instances, but for
+/// the memory that they keep.
 public final class EngineModel: ExecutableModel {
     public let signature: ModelSignature
     let program: Program
     let packed: PackedConstants
+    let memory: ModelMemory
     let options: EngineOptions
+    /// Bytes of constants that the account does not count: of mapped files, or made under none.
+    private let givenByteCount: Int
 
-    /// - Parameter cancellation: asked on the way.
+    /// Bytes of plans that an idle model keeps, per program.
+    private static let idlePlanByteCount = 256 << 10
+
+    /// - Parameters:
+    ///   - account: counts what the model takes; the caller may have read the graph under it. Nil makes
+    ///     a new one with the limit of the options.
+    ///   - cancellation: asked on the way.
     /// - Throws: `EngineError` naming the node that is not supported or not valid; `.cancelled` once
     ///   `cancellation` has stopped.
     public init(
-        _ graph: Graph, options: EngineOptions = EngineOptions(), cancellation: RunControl? = nil
+        _ graph: Graph, options: EngineOptions = EngineOptions(), account: MemoryAccount? = nil,
+        cancellation: RunControl? = nil
     ) throws(EngineError) {
         self.options = options
         packed = PackedConstants()
-        var graph = graph
+        let constants = graph.initializers.values.reduce(0) { $0 + $1.heldByteCount }
+        givenByteCount = max(constants - (account?.byteCount ?? 0), 0)
+        let memory = ModelMemory(
+            account: account
+                ?? MemoryAccount(name: "memory_limit", byteCountMax: options.memoryByteCountMax))
+        self.memory = memory
         // Plans that are made to find shapes stay in the cache, so they share the packed weights.
-        let session = RunSession(packed: packed, options: options)
+        let session = RunSession(packed: packed, memory: memory, options: options)
         session.cancellation = cancellation
-        for pass in PassList.all {
+        defer { session.giveMemoryBack() }
+        (program, signature) = try memory.account.whileCurrent { () throws(EngineError) in
+            var graph = graph
+            for pass in PassList.all {
+                try session.checkCancelled()
+                try pass.apply(to: &graph, session)
+            }
+            let program = try Program(graph)
+            guard program.captures.isEmpty else {
+                throw .invalidGraph("\"\(program.captures[0])\" is read, but nothing makes it")
+            }
+            let signature = try SignatureInference.signature(of: program, session)
             try session.checkCancelled()
-            try pass.apply(to: &graph, session)
+            return (program, signature)
         }
-        program = try Program(graph)
-        guard program.captures.isEmpty else {
-            throw .invalidGraph("\"\(program.captures[0])\" is read, but nothing makes it")
-        }
-        signature = try SignatureInference.signature(of: program, session)
-        try session.checkCancelled()
+        EngineMemory.add(self)
     }
 
-    public var memoryByteCount: Int {
-        packed.byteCount
-            + program.graph.initializers.values.reduce(0) { $0 + ($1.bytes?.count ?? 0) }
+    deinit { EngineMemory.remove(self) }
+
+    /// Constants, plans, and the activations of runs, those that are kept for the next one included.
+    public var memoryByteCount: Int { memory.account.byteCount + givenByteCount }
+
+    /// Frees what is kept only to be quick, and not in use.
+    func releaseIdle() {
+        memory.dropIdle()
+        program.shrinkPlans(toByteCount: Self.idlePlanByteCount)
     }
 
     /// Whether the rows of a batch stay apart in the model, from its graph alone; and whether each output
     /// has as many rows as the inputs, nil if that depends on data.
     public func analyseRows() -> (verdict: RowVerdict, outputsFollowRows: Bool?) {
-        let session = RunSession(packed: packed, options: options)
-        let result = RowAnalysis.result(of: program, session)
+        let session = RunSession(packed: packed, memory: memory, options: options)
+        defer { session.giveMemoryBack() }
+        let result = memory.account.whileCurrent { RowAnalysis.result(of: program, session) }
         return (result.verdict, result.outputsFollowRows)
     }
 
@@ -73,19 +102,23 @@ public final class EngineModel: ExecutableModel {
             guard input.dataType != .string, input.shape.allSatisfy({ $0 >= 0 }) else { return }
             inputs.append(PlannedTensor(input.dataType, input.shape))
         }
-        _ = try ProgramRunner.entry(
-            program, inputs, RunSession(packed: packed, options: options))
+        let session = RunSession(packed: packed, memory: memory, options: options)
+        defer { session.giveMemoryBack() }
+        _ = try memory.account.whileCurrent { () throws(EngineError) in
+            try ProgramRunner.entry(program, inputs, session)
+        }
     }
 }
 
-/// One runner of a model, with its own arena.
+/// One runner of a model.
 public final class EngineInstance: ExecutableInstance {
     private let model: EngineModel
     private let session: RunSession
 
     init(_ model: EngineModel) {
         self.model = model
-        session = RunSession(packed: model.packed, options: model.options)
+        session = RunSession(
+            packed: model.packed, memory: model.memory, options: model.options)
     }
 
     public func run(
@@ -121,8 +154,13 @@ public final class EngineInstance: ExecutableInstance {
         }
         session.threadCountMax = threadCountMax
         session.cancellation = cancellation
-        defer { session.cancellation = nil }
-        return try ProgramRunner.run(model.program, given, session)
+        defer {
+            session.cancellation = nil
+            session.giveMemoryBack()
+        }
+        return try model.memory.account.whileCurrent { () throws(EngineError) in
+            try ProgramRunner.run(model.program, given, session)
+        }
     }
 
     /// Runs once and says what each step took.
@@ -136,7 +174,10 @@ public final class EngineInstance: ExecutableInstance {
         else { return nil }
         session.threadCountMax = threadCountMax
         session.stepNanoseconds = [UInt64](repeating: 0, count: plan.labels.count)
-        defer { session.stepNanoseconds = nil }
+        defer {
+            session.stepNanoseconds = nil
+            session.giveMemoryBack()
+        }
         var aligned: [Tensor] = []
         for tensor in inputs { aligned.append(try NodeEvaluator.aligned(tensor)) }
         _ = try session.run(plan, aligned)

@@ -74,11 +74,21 @@ public struct EvaluationContext {
         }
     }
 
-    /// Throws if an output of this many bytes is over the model's memory limit.
-    public func checkMemory(byteCount: Int) throws(EngineError) {
-        guard byteCount <= session.memoryByteCountMax else {
-            throw .limitExceeded("\(node) needs \(byteCount) bytes, over the model's memory limit")
+    /// Takes memory that is no tensor's until the node has been evaluated: ask before arrays are made
+    /// whose size somebody else chose.
+    public func reserve(byteCount: Int) throws(EngineError) {
+        do {
+            session.reservations.append(
+                try MemoryReservation(byteCount: byteCount, account: session.account))
+        } catch {
+            throw EngineError(memory: error) ?? fail(error.message)
         }
+    }
+
+    /// `reserve` for `count` elements of `byteCount` bytes each.
+    public func reserve(count: Int, byteCount: Int) throws(EngineError) {
+        let (total, overflow) = count.multipliedReportingOverflow(by: byteCount)
+        try reserve(byteCount: overflow ? .max : total)
     }
 
     /// An error that names the node.
@@ -96,16 +106,12 @@ public struct EvaluationContext {
     public func make<Element: BitwiseCopyable>(
         _ dataType: DataType, _ shape: Shape, _ elements: [Element]
     ) throws(EngineError) -> Value {
-        do { return .tensor(try Tensor(dataType, shape, elements)) } catch {
-            throw fail("\(error)")
-        }
+        try naming { .tensor(try Tensor(dataType, shape, elements)) }
     }
 
     /// Makes a tensor of strings.
     public func make(_ shape: Shape, strings: [[UInt8]]) throws(EngineError) -> Value {
-        do { return .tensor(try Tensor(shape: shape, strings: strings)) } catch {
-            throw fail(error.message)
-        }
+        try naming { .tensor(try Tensor(shape: shape, strings: strings)) }
     }
 
     /// The same inputs as a plan sees them, all of them constant.

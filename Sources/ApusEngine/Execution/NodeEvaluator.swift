@@ -9,6 +9,15 @@ enum NodeEvaluator {
         _ bound: BoundNode, _ inputs: [Value?], captured: [String: Value], constants: Set<Int>,
         _ session: RunSession
     ) throws(EngineError) -> [Value] {
+        try session.releasingReservations { () throws(EngineError) in
+            try results(bound, inputs, captured: captured, constants: constants, session)
+        }
+    }
+
+    private static func results(
+        _ bound: BoundNode, _ inputs: [Value?], captured: [String: Value], constants: Set<Int>,
+        _ session: RunSession
+    ) throws(EngineError) -> [Value] {
         if let op = bound.op as? any ValueOperator {
             let context = EvaluationContext(
                 session: session, captured: captured, node: bound.node.label)
@@ -82,7 +91,7 @@ enum NodeEvaluator {
             }
         }
         let outputNames = renamed.outputs.filter { !$0.isEmpty }
-        let plan = Plan(assembled: try assembler.finish(outputNames: outputNames))
+        let plan = try Plan(assembled: try assembler.finish(outputNames: outputNames))
         let results = try session.run(plan, planTensors)
         var all: [Tensor] = []
         var next = 0
@@ -104,7 +113,8 @@ enum NodeEvaluator {
             let copy = try bytes.withUnsafeBytes { try TensorBytes(copying: $0) }
             return try Tensor(dataType: tensor.dataType, shape: tensor.shape, bytes: copy)
         } catch {
-            throw .outOfMemory(byteCount: bytes.count)
+            throw (error as? CoreError).flatMap { EngineError(memory: $0) }
+                ?? .outOfMemory(byteCount: bytes.count)
         }
     }
 }
@@ -129,9 +139,12 @@ enum StringMover {
         if op.keepsOrder, let source = inputs.first ?? nil {
             return [.tensor(try reshaped(bound, op, source, inputs, session))]
         }
+        let context = EvaluationContext(session: session, captured: [:], node: bound.node.label)
+        try context.reserve(
+            count: inputs.reduce(0) { $0 + ($1?.strings?.count ?? 0) }, byteCount: 32)
         var strings: [[UInt8]] = []
         var lowered: [Tensor?] = []
-        do {
+        try context.naming {
             for input in inputs {
                 guard let input, let elements = input.strings else {
                     lowered.append(input)
@@ -141,8 +154,6 @@ enum StringMover {
                 strings += elements
                 lowered.append(try Tensor(.int64, input.shape, indices))
             }
-        } catch {
-            throw .invalidNode(node: bound.node.label, reason: "\(error)")
         }
         let moved = try NodeEvaluator.run(bound, op, lowered, [], session)
         var results: [Value] = []
@@ -151,13 +162,11 @@ enum StringMover {
                 results.append(.tensor(tensor))
                 continue
             }
+            try context.reserve(count: tensor.elementCount, byteCount: 16)
             let elements = tensor.elements(as: Int64.self).map { index -> [UInt8] in
                 index >= 0 && index < strings.count ? strings[Int(index)] : []
             }
-            do { results.append(.tensor(try Tensor(shape: tensor.shape, strings: elements))) } catch
-            {
-                throw .invalidNode(node: bound.node.label, reason: error.message)
-            }
+            results.append(try context.make(tensor.shape, strings: elements))
         }
         return results
     }

@@ -8,7 +8,7 @@ final class PlannedRegion: Sendable {
     let inputs: [String]
     /// Values that are read behind the region.
     let outputs: [String]
-    let plans = PlanCache(countMax: 64)
+    let plans = PlanCache()
 
     private init(nodes: Range<Int>, inputs: [String], outputs: [String]) {
         self.nodes = nodes
@@ -120,7 +120,7 @@ final class PlannedRegion: Sendable {
             }
             try assembler.add(program.nodes[index], index: index)
         }
-        do { return Plan(assembled: try assembler.finish(outputNames: outputs)) } catch {
+        do { return try Plan(assembled: try assembler.finish(outputNames: outputs)) } catch {
             throw .error(error)
         }
     }

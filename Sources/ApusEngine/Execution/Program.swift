@@ -17,7 +17,7 @@ public final class Program: Sendable {
     let captures: [String]
     /// For each value name, the index of the last node that reads it; `Int.max` for outputs.
     let lastUse: [String: Int]
-    let plans = PlanCache(countMax: 64)
+    let plans = PlanCache()
     /// By its first node: a region, or nil where there is none.
     private let regions = Guarded<[Int: PlannedRegion?]>([:])
 
@@ -73,6 +73,18 @@ public final class Program: Sendable {
         let found = PlannedRegion.find(in: self, at: index, values, session)
         if found.isFinal { regions.withLock { $0[index] = .some(found.region) } }
         return found.region
+    }
+
+    /// Throws plans out, those of regions and sub-graphs too, until each cache takes at most this many
+    /// bytes.
+    func shrinkPlans(toByteCount byteCount: Int) {
+        plans.shrink(toByteCount: byteCount)
+        for case .some(let region) in regions.withLock({ Array($0.values) }) {
+            region.plans.shrink(toByteCount: byteCount)
+        }
+        for case let control as any ControlFlowOperator in nodes.map(\.op) {
+            for body in control.bodies { body.shrinkPlans(toByteCount: byteCount) }
+        }
     }
 
     /// The nodes in an order in which every value is made before it is read. ONNX demands that the
@@ -148,62 +160,5 @@ extension Graph {
         for node in nodes { made.formUnion(node.outputs) }
         let read = nodes.flatMap { $0.inputs + $0.freeNamesOfBodies() } + outputs.map(\.name)
         return Set(read).filter { !made.contains($0) && !$0.isEmpty }
-    }
-}
-
-/// Plans of one program by the types and shapes of its inputs, the least recently used one thrown out.
-final class PlanCache: Sendable {
-    /// What is known for one signature.
-    enum Entry: Sendable {
-        case plan(Plan)
-        /// Some node needs contents: run on values.
-        case onValues
-    }
-
-    private struct State {
-        var entries: [[PlannedTensor]: (entry: Entry, lastUsed: UInt64)] = [:]
-        var clock: UInt64 = 0
-    }
-    private let state = Guarded(State())
-    private let countMax: Int
-
-    init(countMax: Int) { self.countMax = countMax }
-
-    subscript(signature: [PlannedTensor]) -> Entry? {
-        state.withLock { state in
-            state.clock += 1
-            state.entries[signature]?.lastUsed = state.clock
-            return state.entries[signature]?.entry
-        }
-    }
-
-    /// The entry of a signature; a plan is made if there is none yet.
-    func entry(
-        for signature: [PlannedTensor], _ plan: () throws(PlanningFailure) -> Plan
-    ) throws(EngineError) -> Entry {
-        if let found = self[signature] { return found }
-        let made: Entry
-        do {
-            made = .plan(try plan())
-        } catch {
-            switch error {
-            case .needsValues: made = .onValues
-            case .error(let error): throw error
-            }
-        }
-        insert(made, for: signature)
-        return made
-    }
-
-    private func insert(_ entry: Entry, for signature: [PlannedTensor]) {
-        state.withLock { state in
-            state.clock += 1
-            state.entries[signature] = (entry, state.clock)
-            if state.entries.count > countMax,
-                let oldest = state.entries.min(by: { $0.value.lastUsed < $1.value.lastUsed })?.key
-            {
-                state.entries[oldest] = nil
-            }
-        }
     }
 }

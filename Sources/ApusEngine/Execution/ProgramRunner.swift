@@ -44,7 +44,7 @@ enum ProgramRunner {
             try assembler.add(node, index: index)
         }
         do {
-            return Plan(
+            return try Plan(
                 assembled: try assembler.finish(outputNames: program.graph.outputs.map(\.name)))
         } catch {
             throw .error(error)

@@ -1,7 +1,7 @@
 import ApusCore
 import CApusKernels
 
-/// One instance's memory and settings, used by one run at a time.
+/// One instance's settings and the memory of its run, used by one run at a time.
 ///
 /// `@unchecked Sendable` because an instance is confined to one thread at a time; folding and
 /// sub-graphs run inside that thread's call.
@@ -9,7 +9,11 @@ public final class RunSession: @unchecked Sendable {
     let packed: PackedConstants
     let kernels: Kernels
     let denseProvider: DenseProvider
+    /// Counts what runs take.
+    let account: MemoryAccount
+    /// No tensor and no arena may be larger.
     let memoryByteCountMax: Int
+    private let memory: ModelMemory
     private let flushesDenormals: Bool
     var threadCountMax = 1
     var cancellation: RunControl?
@@ -19,22 +23,26 @@ public final class RunSession: @unchecked Sendable {
     private var depth = 0
     private var arenas: [AlignedMemory?] = []
     private var scratch: AlignedMemory?
+    /// What the nodes that are being evaluated have reserved.
+    var reservations: [MemoryReservation] = []
     private let failure = RunFailure()
     /// When other threads were last let run.
     private var turn: UInt64 = 0
 
-    init(packed: PackedConstants, options: EngineOptions) {
+    init(packed: PackedConstants, memory: ModelMemory, options: EngineOptions) {
         self.packed = packed
+        self.memory = memory
+        self.account = memory.account
         self.kernels = options.kernels
         self.denseProvider = options.denseProvider
-        self.memoryByteCountMax = options.memoryByteCountMax
+        self.memoryByteCountMax = memory.account.byteCountMax
         self.flushesDenormals = options.flushesDenormals
     }
 
     var services: PlanServices {
         PlanServices(
             kernels: kernels, denseProvider: denseProvider, packed: packed,
-            memoryByteCountMax: memoryByteCountMax
+            account: account, memoryByteCountMax: memoryByteCountMax
         ) { bound, inputs throws(EngineError) in
             try NodeEvaluator.evaluate(bound, inputs, captured: [:], constants: [], self)
         }
@@ -70,10 +78,7 @@ public final class RunSession: @unchecked Sendable {
         } catch let error as EngineError {
             throw error
         } catch let error as CoreError {
-            if case .outOfMemory(let byteCount) = error {
-                throw .outOfMemory(byteCount: byteCount)
-            }
-            throw .invalidInput(error.message)
+            throw EngineError(memory: error) ?? .invalidInput(error.message)
         } catch {
             throw .invalidInput("\(error)")
         }
@@ -171,17 +176,38 @@ public final class RunSession: @unchecked Sendable {
     private func arenaMemory(byteCount: Int) throws -> AlignedMemory {
         while arenas.count <= depth { arenas.append(nil) }
         if let arena = arenas[depth], arena.byteCount >= byteCount { return arena }
-        arenas[depth] = nil
-        let arena = try AlignedMemory(byteCount: byteCount)
+        give(&arenas[depth])
+        let arena = try memory.take(byteCount: byteCount)
         arenas[depth] = arena
         return arena
     }
 
     private func scratchMemory(byteCount: Int) throws -> AlignedMemory {
         if let scratch, scratch.byteCount >= byteCount { return scratch }
-        let memory = try AlignedMemory(byteCount: byteCount)
-        scratch = memory
-        return memory
+        give(&scratch)
+        let made = try memory.take(byteCount: byteCount)
+        scratch = made
+        return made
+    }
+
+    private func give(_ kept: inout AlignedMemory?) {
+        if let block = kept.take() { memory.give(block) }
+    }
+
+    /// Lets other instances have the memory of a run that has ended.
+    func giveMemoryBack() {
+        for index in arenas.indices { give(&arenas[index]) }
+        give(&scratch)
+        memory.noteUse()
+    }
+
+    /// Runs `body`, which evaluates a node, and gives back what it reserved.
+    func releasingReservations<Result>(
+        _ body: () throws(EngineError) -> Result
+    ) throws(EngineError) -> Result {
+        let count = reservations.count
+        defer { reservations.removeLast(reservations.count - count) }
+        return try body()
     }
 }
 

@@ -14,6 +14,9 @@ extension PlanInputs {
 
     /// `normalized(axis:rank:)` of all axes, in ascending order, without duplicates.
     public func normalized(axes: [Int], rank: Int) throws(EngineError) -> [Int] {
+        guard axes.count <= rank, rank <= Shape.rankMax else {
+            throw fail("\(axes.count) axes are given for rank \(rank)")
+        }
         var result: [Int] = []
         for axis in axes {
             let positive = try normalized(axis: axis, rank: rank)

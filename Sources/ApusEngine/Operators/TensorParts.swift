@@ -10,10 +10,9 @@ extension Tensor {
         let inner = Array(shape[(axis + 1)...]).elementCount
         let outer = Array(shape[..<axis]).elementCount
         let length = shape[axis] * inner
-        let ranges = (0..<outer).map {
+        return try gathered(target, blockCount: outer) {
             $0 * length + range.lowerBound * inner..<$0 * length + range.upperBound * inner
         }
-        return try gathered(target, ranges)
     }
 
     /// The element at `index` along `axis`, without that axis.
@@ -23,17 +22,25 @@ extension Tensor {
         return try part(axis: axis, index..<index + 1).reshaped(to: target)
     }
 
-    /// The elements of `ranges`, one after the other, as a tensor of shape `target`.
-    private func gathered(_ target: Shape, _ ranges: [Range<Int>]) throws -> Tensor {
+    /// The elements of blocks, one after the other, as a tensor of shape `target`.
+    ///
+    /// - Parameter range: the elements of block `i`.
+    private func gathered(
+        _ target: Shape, blockCount: Int, _ range: (Int) -> Range<Int>
+    ) throws -> Tensor {
         switch storage {
         case .strings(let strings):
-            return try Tensor(shape: target, strings: ranges.flatMap { strings[$0] })
+            let places = try MemoryReservation(byteCount: target.elementCount * 8)
+            defer { withExtendedLifetime(places) {} }
+            return try Tensor(
+                shape: target, strings: (0..<blockCount).flatMap { strings[range($0)] })
         case .bytes(let bytes):
             let width = dataType.byteCount ?? 1
             let result = try TensorBytes(byteCount: target.elementCount * width) { memory in
                 var offset = 0
                 bytes.withUnsafeBytes { source in
-                    for range in ranges where !range.isEmpty {
+                    for block in 0..<blockCount {
+                        let range = range(block)
                         let part = source[range.lowerBound * width..<range.upperBound * width]
                         memory[offset..<offset + part.count].copyBytes(from: part)
                         offset += part.count
@@ -57,19 +64,19 @@ extension Tensor {
         let count = shape[0]
         var moved = shape
         moved.insert(moved.remove(at: source), at: target)
-        let ranges = (0..<outer).flatMap { block in
-            (0..<count).map { index in
-                let start = (index * outer + block) * inner
-                return start..<start + inner
-            }
+        return try gathered(moved, blockCount: outer * count) { position in
+            let (block, index) = position.quotientAndRemainder(dividingBy: count)
+            let start = (index * outer + block) * inner
+            return start..<start + inner
         }
-        return try gathered(moved, ranges)
     }
 
     /// A tensor of zeros, or of empty strings.
     static func zeros(_ dataType: DataType, _ shape: Shape) throws -> Tensor {
         guard let count = shape.checkedElementCount else { throw CoreError.invalidShape(shape) }
         guard let width = dataType.byteCount else {
+            let places = try MemoryReservation(byteCount: count * 8)
+            defer { withExtendedLifetime(places) {} }
             return try Tensor(shape: shape, strings: Array(repeating: [], count: count))
         }
         let (byteCount, overflow) = count.multipliedReportingOverflow(by: width)
@@ -89,29 +96,19 @@ struct TensorCollector {
     private(set) var dataType: DataType
     private var bytes: [UInt8] = []
     private var strings: [[UInt8]] = []
-    /// What is held, in bytes; a string counts its characters and 16 more.
-    private(set) var byteCount = 0
+    private let reservation = MemoryReservation()
 
     init(_ dataType: DataType) { self.dataType = dataType }
 
     /// The part must have the collector's data type.
     mutating func append(_ part: Tensor, in context: EvaluationContext) throws(EngineError) {
+        // An array that grows is up to twice as large as what it holds.
+        let byteCount = 2 * part.heldByteCount
+        try context.naming { try reservation.grow(by: byteCount) }
         switch part.storage {
-        case .bytes(let source):
-            try charge(source.count, context)
-            source.withUnsafeBytes { bytes.append(contentsOf: $0) }
-        case .strings(let source):
-            try charge(source.reduce(0) { $0 + $1.count + 16 }, context)
-            strings += source
+        case .bytes(let source): source.withUnsafeBytes { bytes.append(contentsOf: $0) }
+        case .strings(let source): strings += source
         }
-    }
-
-    private mutating func charge(
-        _ more: Int, _ context: EvaluationContext
-    ) throws(EngineError) {
-        let (total, overflow) = byteCount.addingReportingOverflow(more)
-        try context.checkMemory(byteCount: overflow ? Int.max : total)
-        byteCount = total
     }
 
     /// - Throws: unless the shape has as many elements as were appended.
@@ -127,10 +124,7 @@ extension EvaluationContext {
         do { return try body() } catch let error as EngineError {
             throw error
         } catch let error as CoreError {
-            if case .outOfMemory(let byteCount) = error {
-                throw .outOfMemory(byteCount: byteCount)
-            }
-            throw fail(error.message)
+            throw EngineError(memory: error) ?? fail(error.message)
         } catch {
             throw fail("\(error)")
         }
@@ -171,15 +165,5 @@ extension EvaluationContext {
             throw fail("\(name) \(position) is out of range for \(length)")
         }
         return position < 0 ? position + length : position
-    }
-}
-
-extension Tensor {
-    /// Bytes that the elements take; a string counts its characters and 16 more.
-    var heldByteCount: Int {
-        switch storage {
-        case .bytes(let bytes): bytes.count
-        case .strings(let strings): strings.reduce(0) { $0 + $1.count + 16 }
-        }
     }
 }

@@ -31,7 +31,8 @@ final class PackedConstants: Sendable {
         } catch let error as EngineError {
             throw error
         } catch {
-            throw .outOfMemory(byteCount: byteCount)
+            throw (error as? CoreError).flatMap { EngineError(memory: $0) }
+                ?? .outOfMemory(byteCount: byteCount)
         }
         return entries.withLock {
             if let earlier = $0[key] { return earlier.bytes }

@@ -42,18 +42,40 @@ final class Plan: @unchecked Sendable {
     private let boxes: [SwiftStep]
     private let arguments: [UnsafeMutableRawPointer]
     private let slots: [StepSlots]
+    private let reservation: MemoryReservation
+    private let foldedByteCount: Int
 
-    init(assembled: PlanAssembler.Assembled) {
+    /// What the plan takes besides the model's constants: steps, tables, contents folded into it.
+    var byteCount: Int { reservation.byteCount + foldedByteCount }
+
+    /// What a step, and an entry of the table of buffers, take; roughly.
+    private static let (stepByteCount, bufferByteCount) = (640, 64)
+
+    /// - Throws: `EngineError.limitExceeded`.
+    init(assembled: PlanAssembler.Assembled) throws(EngineError) {
+        let stepCount = assembled.nodes.reduce(0) { $0 + $1.steps.count }
+        reservation = assembled.reservation
+        foldedByteCount = assembled.foldedByteCount
+        do {
+            try reservation.grow(
+                by: stepCount * Self.stepByteCount
+                    + assembled.buffers.count * Self.bufferByteCount)
+        } catch {
+            throw EngineError(memory: error) ?? .limitExceeded(error.message)
+        }
         buffers = assembled.buffers
         outputs = assembled.outputs
         arenaByteCount = assembled.arenaByteCount
         scratchByteCount = assembled.nodes.flatMap(\.steps).map(\.scratchByteCount).max() ?? 0
+        // So that there may be one per thread.
+        guard scratchByteCount <= Shape.elementCountMax else {
+            throw .limitExceeded("a step needs \(scratchByteCount) bytes of scratch memory")
+        }
         operationCount = assembled.nodes.flatMap(\.steps).reduce(0) { $0 &+ $1.operationCount }
         var labels: [String] = []
         var boxes: [SwiftStep] = []
         var arguments: [UnsafeMutableRawPointer] = []
         var slots: [StepSlots] = []
-        let stepCount = assembled.nodes.reduce(0) { $0 + $1.steps.count }
         steps = .allocate(capacity: stepCount)
         for node in assembled.nodes {
             let nodeSlots = StepSlots(

@@ -35,6 +35,10 @@ final class PlanAssembler {
         var outputs: [Plan.Output]
         var nodes: [AssembledNode]
         var arenaByteCount: Int
+        /// What the plan's tables take.
+        var reservation: MemoryReservation
+        /// Bytes of constants that only this plan has.
+        var foldedByteCount: Int
     }
 
     /// Memory in the arena, shared by values that alias each other.
@@ -61,11 +65,23 @@ final class PlanAssembler {
     private var storages: [Storage] = []
     private var nodes: [AssembledNode] = []
     private(set) var nodeIndex = 0
+    private let reservation: MemoryReservation
+    private var foldedByteCount = 0
 
     /// - Parameter lastUse: for each value name, the index of the last node that reads it.
     init(services: PlanServices, lastUse: [String: Int]) {
         self.services = services
         self.lastUse = lastUse
+        reservation = MemoryReservation(account: services.account)
+    }
+
+    /// Counts memory that the plan's steps keep besides what they are given: tables, say.
+    ///
+    /// - Throws: `EngineError.limitExceeded`; then it must not be allocated.
+    func charge(byteCount: Int) throws(EngineError) {
+        do { try reservation.grow(by: byteCount) } catch {
+            throw EngineError(memory: error) ?? .outOfMemory(byteCount: byteCount)
+        }
     }
 
     /// Declares input `index` of the plan.
@@ -80,6 +96,7 @@ final class PlanAssembler {
     /// uses it directly (`slot(of:)`), not before.
     func addConstant(_ name: String, _ tensor: Tensor, isModelConstant: Bool) {
         slots.append(.unused)
+        if !isModelConstant { foldedByteCount += tensor.heldByteCount }
         operands[name] = Operand(
             name: name, slot: slots.count - 1,
             tensor: PlannedTensor(tensor.dataType, tensor.shape), constant: tensor,
@@ -392,7 +409,8 @@ final class PlanAssembler {
             }
         }
         return Assembled(
-            buffers: buffers, outputs: outputs, nodes: nodes, arenaByteCount: layout.byteCount)
+            buffers: buffers, outputs: outputs, nodes: nodes, arenaByteCount: layout.byteCount,
+            reservation: reservation, foldedByteCount: foldedByteCount)
     }
 
     private func output(
@@ -432,6 +450,7 @@ struct PlanServices {
     let kernels: Kernels
     let denseProvider: DenseProvider
     let packed: PackedConstants
+    let account: MemoryAccount
     /// Largest tensor and largest arena.
     let memoryByteCountMax: Int
     /// Runs a node on known values, for folding.

@@ -81,6 +81,11 @@ public struct StepBuilder {
         reuses.append((output, input))
     }
 
+    /// Counts memory that the steps keep for as long as the plan: call it before a table is made.
+    public func charge(byteCount: Int) throws(EngineError) {
+        try assembler.charge(byteCount: byteCount)
+    }
+
     /// Memory that lives during this node's steps, aligned to 64 bytes.
     public mutating func temporary(byteCount: Int) throws(EngineError) -> BufferSlot {
         try assembler.makeTemporary(byteCount: byteCount)

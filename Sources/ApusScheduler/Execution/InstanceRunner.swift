@@ -30,6 +30,7 @@ final class InstanceRunner: @unchecked Sendable {
         split: RowSplit?,
         clock: () -> UInt64
     ) -> BatchRun {
+        defer { staging.dropLarge() }
         var run = BatchRun(startedNanoseconds: clock())
         run.result = Result {
             guard let instance else { preconditionFailure("an instance runs before prepare()") }

@@ -10,6 +10,18 @@ struct StagingMemory {
 
     init(inputCount: Int) { buffers = [AlignedMemory?](repeating: nil, count: inputCount) }
 
+    /// Buffers over this are not kept: malloc has them ready for the next batch, and gives them back
+    /// when nobody comes.
+    private static let keptByteCountMax = 256 << 10
+
+    /// Lets go of large buffers after a batch.
+    mutating func dropLarge() {
+        for position in buffers.indices
+        where buffers[position].map({ $0.byteCount > Self.keptByteCountMax }) ?? false {
+            buffers[position] = nil
+        }
+    }
+
     /// Memory of `byteCount` bytes for an input, aligned to 64 bytes, filled by `fill`.
     mutating func bytes(
         ofInput position: Int, byteCount: Int, filledBy fill: (UnsafeMutableRawPointer) -> Void

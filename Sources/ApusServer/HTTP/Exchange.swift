@@ -19,6 +19,10 @@ final class Exchange {
     var mustClose: Bool
     /// Set once.
     var response: HTTPResponse?
+    /// Counts the memory of a long answer.
+    var answerMemory: MemoryReservation?
+    /// Shorter answers are not counted.
+    static let countedByteCountMin = 64 << 10
     /// Called when the answer was handed to the system.
     var onSent: (() -> Void)?
 

@@ -117,12 +117,13 @@ private struct InferenceAnswer: Sendable {
             if !targets.isEmpty {
                 try connection.server.useCases.store(response, in: targets)
             }
+            if encode != nil || form != .tensors { try AnswerLength.checkText(of: response) }
             if let encode {
                 connection.complete(exchange, try encode(response))
                 return
             }
             let headers = exchange.head.echoedHeaders
-            connection.complete(exchange, try encoded(response, headers, connection))
+            connection.complete(exchange, try encoded(response, headers, exchange, connection))
         } catch {
             connection.complete(exchange, connection.server.answer(to: error, on: exchange))
         }
@@ -148,10 +149,10 @@ private struct InferenceAnswer: Sendable {
 
     private func encoded(
         _ response: InferenceResponse, _ headers: [(name: String, value: String)],
-        _ connection: HTTPConnection
+        _ exchange: Exchange, _ connection: HTTPConnection
     ) throws -> HTTPResponse {
         switch form {
-        case .tensors: return try encodedTensors(response, headers, connection)
+        case .tensors: return try encodedTensors(response, headers, exchange, connection)
         case .object: return .json(try GenerateResponseEncoder.json(response))
         case .event:
             var answer = HTTPResponse.json(try GenerateResponseEncoder.event(response))
@@ -162,9 +163,13 @@ private struct InferenceAnswer: Sendable {
 
     private func encodedTensors(
         _ response: InferenceResponse, _ headers: [(name: String, value: String)],
-        _ connection: HTTPConnection
+        _ exchange: Exchange, _ connection: HTTPConnection
     ) throws -> HTTPResponse {
         let encoder = try InferenceResponseEncoder(response, format: format)
+        if encoder.byteCountMax > Exchange.countedByteCountMin {
+            exchange.answerMemory = try MemoryReservation(
+                byteCount: encoder.byteCountMax, account: .process)
+        }
         let headRoom = HTTP1ResponseWriter.headRoom(headers)
         var buffer = connection.loop.responseWriter.allocator.buffer(
             capacity: headRoom + encoder.byteCountMax)
@@ -176,6 +181,7 @@ private struct InferenceAnswer: Sendable {
             lengths = encoder.write(to: target)
             return lengths.total
         }
+        exchange.answerMemory?.shrink(to: lengths.total)
         var answer = HTTPResponse(.ok, .buffer(Guarded(buffer)))
         if let header = lengths.header {
             answer.contentType = .octetStream

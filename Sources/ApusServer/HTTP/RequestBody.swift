@@ -46,7 +46,24 @@ final class RequestBody: @unchecked Sendable {
 
     deinit {
         release()
-        budget.giveBack(capacity)
+        giveBack(capacity)
+    }
+
+    /// Counts bytes, among bodies and among all tensors.
+    ///
+    /// - Returns: false, with nothing taken, if that would be too much.
+    private func take(_ byteCount: Int) -> Bool {
+        guard budget.take(byteCount) else { return false }
+        do { try MemoryAccount.process.reserve(byteCount) } catch {
+            budget.giveBack(byteCount)
+            return false
+        }
+        return true
+    }
+
+    private func giveBack(_ byteCount: Int) {
+        budget.giveBack(byteCount)
+        MemoryAccount.process.release(byteCount)
     }
 
     private func release() {
@@ -99,10 +116,10 @@ final class RequestBody: @unchecked Sendable {
     /// Makes room for `byteCount` bytes.
     private func reserve(_ byteCount: Int) throws(HTTPProblem) {
         let newCapacity = padding + byteCount
-        guard budget.take(newCapacity - capacity) else { throw .bodyMemoryExhausted }
+        guard take(newCapacity - capacity) else { throw .bodyMemoryExhausted }
         let isInPlace = mappedByteCount > 0
         guard isInPlace || move(to: newCapacity) else {
-            budget.giveBack(newCapacity - capacity)
+            giveBack(newCapacity - capacity)
             throw .bodyMemoryExhausted
         }
         capacity = newCapacity

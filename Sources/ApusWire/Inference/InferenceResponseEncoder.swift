@@ -42,7 +42,7 @@ public struct InferenceResponseEncoder {
     public let byteCountMax: Int
 
     /// - Throws: `noJSONForm` for an output that only the binary form can carry, `unsupported` for
-    ///   one that no form can.
+    ///   one that no form can, `answerTooLong`.
     public init(_ response: InferenceResponse, format: ResponseFormat) throws(WireError) {
         self.response = response
         var forms: [Form] = []
@@ -60,6 +60,7 @@ public struct InferenceResponseEncoder {
             forms.append(form)
             bound += try Self.byteCountMax(of: output, form: form)
         }
+        try AnswerLength.check(bound)
         self.forms = forms
         byteCountMax = bound
     }

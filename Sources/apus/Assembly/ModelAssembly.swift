@@ -49,10 +49,24 @@ struct ModelAssembly: Sendable {
         cancellation: RunControl? = nil,
         progress: (AssemblyStage) -> Void = { _ in }
     ) throws -> AssembledModel {
+        let account = MemoryAccount(name: "memory_limit", byteCountMax: memoryByteCountMax)
+        return try account.whileCurrent {
+            try assemble(
+                bundle, configuration, threadCountMax: threadCountMax, account: account,
+                cancellation: cancellation, progress)
+        }
+    }
+
+    /// - Parameter account: the current one; counts what the model takes.
+    private func assemble(
+        _ bundle: BundleFiles, _ configuration: ModelConfiguration, threadCountMax: Int,
+        account: MemoryAccount, cancellation: RunControl?, _ progress: (AssemblyStage) -> Void
+    ) throws -> AssembledModel {
         progress(.loading)
         let onnx = try ONNXModel.read(bundle.modelFile)
         try Self.checkIsServable(onnx.graph)
-        let model = try EngineModel(onnx.graph, options: options, cancellation: cancellation)
+        let model = try EngineModel(
+            onnx.graph, options: options, account: account, cancellation: cancellation)
         guard model.memoryByteCount <= memoryByteCountMax else {
             throw AssemblyError.memory(
                 byteCount: model.memoryByteCount, byteCountMax: memoryByteCountMax)
@@ -158,11 +172,15 @@ extension EngineSection {
                     + "expected auto, openblas or apus")
         }
         options.flushesDenormals = flushDenormals
-        if memoryLimit > 0 {
-            options.memoryByteCountMax = memoryLimit
-        } else if let limit = CgroupLimits.detect().memoryByteCount {
-            options.memoryByteCountMax = Int(clamping: limit)
-        }
+        if memoryLimit > 0 { options.memoryByteCountMax = memoryLimit }
         return options
+    }
+
+    /// Makes the memory budget of the configuration that of the process.
+    func limitMemory() {
+        MemoryAccount.process.setByteCountMax(
+            memoryBudget > 0
+                ? memoryBudget
+                : MemoryLimits.budgetByteCount(limit: CgroupLimits.detect().memoryByteCount))
     }
 }

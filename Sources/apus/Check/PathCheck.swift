@@ -35,6 +35,7 @@ struct PathCheck {
 
     init() throws {
         let settings = Settings()
+        settings.engine.limitMemory()
         assembly = try ModelAssembly(
             settings.engine, defaultMaxBatchSize: settings.scheduler.defaultMaxBatchSize)
     }

@@ -23,6 +23,7 @@ struct Daemon {
     private let repository: ModelRepository
     private let settings: Settings
     private let reload: ConfigurationReload
+    private let memoryKeeper: MemoryKeeper
 
     /// Runs until the process is told to stop.
     ///
@@ -50,6 +51,7 @@ struct Daemon {
         self.settings = settings
         logger = log.makeLogger("apus")
         notifier = ServiceNotifier(environment: sources.environment)
+        settings.engine.limitMemory()
         let assembly = try ModelAssembly(
             settings.engine, defaultMaxBatchSize: settings.scheduler.defaultMaxBatchSize,
             defaultBatching: files.batching)
@@ -60,6 +62,9 @@ struct Daemon {
             torchServeHost: settings.server.dialects.contains(.torchserve) ? Self.hostName : nil)
         metrics.setCoreBudget(cores.coreCount)
         metrics.setMemoryLimit(byteCount: CgroupLimits.detect().memoryByteCount)
+        metrics.setMemoryBudget(byteCount: MemoryAccount.process.byteCountMax) {
+            MemoryAccount.process.byteCount
+        }
         repository = ModelRepository(
             settings: settings.repository.makeSettings(
                 cores: cores, isReadinessStrict: settings.server.strictReadiness,
@@ -74,6 +79,7 @@ struct Daemon {
             catalogue: repository, metrics: metrics, logger: log.makeLogger("server"),
             logControl: log)
         reload = ConfigurationReload(configuration, sources: sources)
+        memoryKeeper = MemoryKeeper()
         startEngineThreads(count: cores.coreCount)
         logStart(configuration, environment: sources.environment, cores: cores, assembly.options)
     }
@@ -100,6 +106,7 @@ struct Daemon {
                 "cores": "\(cores.coreCount)", "isa": "\(options.kernels.name)",
                 "gemm": "\(options.denseProvider.rawValue)",
                 "openblas_core": "\(BLASLibrary.coreName)",
+                "memory_budget": "\(MemoryAccount.process.byteCountMax)",
             ])
     }
 

@@ -63,7 +63,7 @@ struct LoopTests {
 
     @Test func aLoopOf2To60TripsStopsAtTheMemoryLimit() throws {
         var options = EngineOptions()
-        options.memoryByteCountMax = 1024
+        options.memoryByteCountMax = 32 << 10
         let error = #expect(throws: EngineError.self) {
             try run(try counting(), 1 << 60, options: options)
         }
@@ -125,7 +125,7 @@ struct LoopTests {
                 .make("SequenceLength", ["end"], ["n"]),
             ])
         var options = EngineOptions()
-        options.memoryByteCountMax = 4096
+        options.memoryByteCountMax = 64 << 10
         #expect(try run(graph, 10, options: options)[0].elements(as: Int64.self) == [10])
         let error = #expect(throws: EngineError.self) { try run(graph, 1 << 60, options: options) }
         #expect(error?.kind == .resourceExhausted)

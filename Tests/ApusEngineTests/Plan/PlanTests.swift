@@ -15,7 +15,8 @@ struct PlanTests {
     }
 
     private func plan(_ model: EngineModel, _ signature: [PlannedTensor]) throws -> Plan {
-        let session = RunSession(packed: model.packed, options: model.options)
+        let session = RunSession(
+            packed: model.packed, memory: model.memory, options: model.options)
         guard case .plan(let plan) = try ProgramRunner.entry(model.program, signature, session)
         else {
             throw EngineError.invalidGraph("runs on values")
@@ -164,11 +165,11 @@ struct PlanTests {
 
     @Test func aMemoryLimitRefusesWhatIsOverIt() throws {
         var options = EngineOptions()
-        options.memoryByteCountMax = 1 << 10
+        options.memoryByteCountMax = 16 << 10
         let model = try EngineModel(
             .make(inputs: [.make("x", [nil])], outputs: [.make("y", [nil])], chain(1)),
             options: options)
-        let large = try Tensor.floats([1000], [Float](repeating: 1, count: 1000))
+        let large = try Tensor.floats([10_000], [Float](repeating: 1, count: 10_000))
         #expect(throws: EngineError.self) {
             try model.makeInstance().run([large], threadCountMax: 1, cancellation: nil)
         }

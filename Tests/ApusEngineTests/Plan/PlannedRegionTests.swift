@@ -29,7 +29,8 @@ struct PlannedRegionTests {
         let results = try run(model, .floats([2, 2], [1, -1, 0, 4]))
         #expect(results[0].floats == [2, -8])
         #expect(results[1].floats == [0, 0, -2, 8])
-        let session = RunSession(packed: model.packed, options: model.options)
+        let session = RunSession(
+            packed: model.packed, memory: model.memory, options: model.options)
         let first = model.program.region(at: 0, [:], session)
         #expect(first?.nodes == 0..<3)
         #expect(first?.inputs == ["x"])
@@ -66,7 +67,8 @@ struct PlannedRegionTests {
             [try .floats([2], [-1, 2]), try .floats([2], [1, 2])], threadCountMax: 1,
             cancellation: nil)
         #expect(y[0].floats == [1, 4])
-        let session = RunSession(packed: model.packed, options: model.options)
+        let session = RunSession(
+            packed: model.packed, memory: model.memory, options: model.options)
         #expect(model.program.region(at: 1, [:], session)?.nodes == 1..<3)
     }
 
@@ -87,7 +89,8 @@ struct PlannedRegionTests {
                     .make("Add", ["numbers", "one"], ["more"]), .make("Neg", ["more"], ["y"]),
                 ]))
         #expect(try run(model, input)[0].floats == [-6, -4])
-        let session = RunSession(packed: model.packed, options: model.options)
+        let session = RunSession(
+            packed: model.packed, memory: model.memory, options: model.options)
         #expect(model.program.region(at: 2, [:], session)?.nodes == 2..<4)
     }
 }

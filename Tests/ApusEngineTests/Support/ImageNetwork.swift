@@ -84,7 +84,8 @@ struct ImageNetwork {
     /// The plan for the network's input.
     func plan(_ outputs: [String]) throws -> Plan {
         let model = try model(outputs)
-        let session = RunSession(packed: model.packed, options: model.options)
+        let session = RunSession(
+            packed: model.packed, memory: model.memory, options: model.options)
         let signature = [PlannedTensor(.float, input.shape)]
         guard case .plan(let plan) = try ProgramRunner.entry(model.program, signature, session)
         else { throw EngineError.invalidGraph("runs on values") }

@@ -20,7 +20,7 @@ struct DirectConvolution: Sendable {
 
     /// - Parameter weights: strides only.
     init(
-        _ shape: FloatConvolution, byteCountMax: Int
+        _ shape: FloatConvolution, builder: StepBuilder
     ) throws(EngineError) {
         batch = shape.batch
         groups = shape.groups
@@ -34,7 +34,7 @@ struct DirectConvolution: Sendable {
         table = try WindowTable(
             outputs: shape.outputSpatial, taps: shape.kernel,
             strides: shape.inputSpatial.rowMajorStrides, imageStride: inputPixels,
-            byteCountMax: byteCountMax, position: shape.position)
+            builder: builder, position: shape.position)
     }
 
     /// Output pixels of all images: what threads share.
@@ -119,7 +119,7 @@ extension StepBuilder {
     mutating func addDirectConvolution(
         _ shape: FloatConvolution, bias: Int?
     ) throws(EngineError) {
-        let work = try DirectConvolution(shape, byteCountMax: memoryByteCountMax)
+        let work = try DirectConvolution(shape, builder: self)
         try checkScratch(work.scratchByteCount)
         addParallelStep(
             count: work.unitCount, scratchByteCount: work.scratchByteCount,

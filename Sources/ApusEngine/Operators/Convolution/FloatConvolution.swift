@@ -120,7 +120,7 @@ struct FloatConvolution {
         return try WindowTable(
             outputs: outputSpatial, taps: taps,
             strides: spatial.rowMajorStrides.map { $0 * channels },
-            imageStride: spatial.reduce(channels, *), byteCountMax: builder.memoryByteCountMax
+            imageStride: spatial.reduce(channels, *), builder: builder
         ) { dimension, output, tap in
             isMerged && dimension == last ? output * stride : position(dimension, output, tap)
         }

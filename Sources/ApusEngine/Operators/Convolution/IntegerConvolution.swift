@@ -72,7 +72,7 @@ struct IntegerConvolution {
             outputs: shape.outputSpatial, taps: shape.kernel,
             strides: shape.inputSpatial.rowMajorStrides.map { $0 * width },
             imageStride: shape.inputSpatial.reduce(width, *),
-            byteCountMax: builder.memoryByteCountMax, position: convolution.position)
+            builder: builder, position: convolution.position)
         let step = IntegerConvolutionStep(
             kernels: builder.kernels, table: table, image: image, weights: weights,
             target: store == nil ? builder.outputSlot(0) : nil, groups: shape.groups,

@@ -15,21 +15,22 @@ final class WindowTable: @unchecked Sendable {
     /// - Parameters:
     ///   - strides: elements from one input position to the next, per dimension.
     ///   - position: the input position of (dimension, output, tap), or nil outside.
-    /// - Throws: `EngineError.limitExceeded` if the table takes over `byteCountMax`.
+    ///   - builder: of the plan that keeps the table.
+    /// - Throws: `EngineError.limitExceeded` if the table takes too much memory.
     init(
-        outputs: [Int], taps: [Int], strides: [Int], imageStride: Int, byteCountMax: Int,
+        outputs: [Int], taps: [Int], strides: [Int], imageStride: Int, builder: StepBuilder,
         position: (Int, Int, Int) -> Int?
     ) throws(EngineError) {
         var count = 0
         for (output, tap) in zip(outputs, taps) {
             let (product, overflow) = output.multipliedReportingOverflow(by: tap)
-            guard !overflow, product <= byteCountMax / 8 - count else {
-                throw .limitExceeded(
-                    "the table of a window with taps \(taps) at positions \(outputs) is over the "
-                        + "model's memory limit of \(byteCountMax) bytes")
+            guard !overflow, product <= Shape.elementCountMax else {
+                throw builder.inputs.fail(
+                    "a window with taps \(taps) at positions \(outputs) is too large")
             }
             count += product
         }
+        try builder.charge(byteCount: count * 8)
         memory = .allocate(capacity: max(count, 1))
         var window = apus_window()
         window.rank = Int32(outputs.count)
@@ -100,9 +101,16 @@ final class PoolTable: @unchecked Sendable {
     let window: apus_pool_window
     private let memory: UnsafeMutablePointer<Int>
 
-    /// - Parameter countsPadding: averages divide by the taps in image and padding.
-    init(axes: [WindowAxis], strides: [Int], imageStride: Int, countsPadding: Bool) {
+    /// - Parameters:
+    ///   - countsPadding: averages divide by the taps in image and padding.
+    ///   - builder: of the plan that keeps the table.
+    /// - Throws: `EngineError.limitExceeded` if the table takes too much memory.
+    init(
+        axes: [WindowAxis], strides: [Int], imageStride: Int, countsPadding: Bool,
+        builder: StepBuilder
+    ) throws(EngineError) {
         let count = axes.reduce(0) { $0 + $1.output }
+        try builder.charge(byteCount: 3 * count * 8)
         memory = .allocate(capacity: max(3 * count, 1))
         var window = apus_pool_window()
         window.rank = Int32(axes.count)

@@ -66,6 +66,8 @@ struct Cast: StringOperator {
         guard let source = inputs.first ?? nil else { throw context.fail("input 0 is missing") }
         let type = target ?? (inputs.count > 1 ? inputs[1]?.dataType : nil) ?? source.dataType
         if source.dataType == type { return [.tensor(source)] }
+        // Numbers as text, with the text's place and header.
+        try context.reserve(count: source.elementCount, byteCount: 80)
         if type == .string {
             guard let strings = try TextNumbers.strings(of: source, context) else {
                 throw context.fail("casting \(source.dataType) to strings is not supported")

@@ -90,7 +90,7 @@ struct Comparison<Predicate: BinaryPredicate>: StringOperator {
         else { throw context.fail("takes two tensors of strings") }
         let shape = try context.planInputs(inputs).broadcast(aShape, bShape)
         guard let count = shape.checkedElementCount else { throw context.fail("result too large") }
-        try context.checkMemory(byteCount: count)
+        try context.reserve(count: count, byteCount: 2)
         let layout = StridedLayout(output: shape, broadcasting: [aShape, bShape])
         var results: [Bool] = []
         for position in 0..<layout.count {

@@ -41,6 +41,7 @@ struct DFT: StepOperator {
         let count = builder.outputs[0].shape.elementCount
         guard count > 0 else { return }
         let axis = geometry.axis
+        try builder.charge(byteCount: FourierTransform.tableByteCount(length: geometry.length))
         let visitor = DFTBody(
             transform: FourierTransform(length: geometry.length, isInverse: isInverse),
             inputLength: source.shape[axis], inputWidth: source.shape[source.shape.count - 1],
@@ -52,7 +53,10 @@ struct DFT: StepOperator {
         }
         let lines = count / (geometry.outputLength * geometry.outputWidth)
         builder.addParallelStep(
-            count: lines, operationCount: lines * geometry.length * 40, body)
+            count: lines,
+            scratchByteCount: visitor.transform.scratchCount
+                * MemoryLayout<FourierTransform.Complex>.stride,
+            operationCount: lines * geometry.length * 40, body)
     }
 
     private func geometry(_ inputs: PlanInputs) throws(EngineError) -> Geometry {
@@ -99,17 +103,17 @@ private struct DFTBody: FloatVisitor {
         return { frame, range in
             let x = frame.input(0, as: Element.self)
             let y = frame.output(0, as: Element.self)
-            var values = [FourierTransform.Complex](repeating: .zero, count: transform.length)
+            let values = frame.scratch(as: FourierTransform.Complex.self)
             for line in range {
                 let (outer, column) = (line / body.inner, line % body.inner)
-                body.read(x, outer, column, &values)
-                let result = transform(values)
+                body.read(x, outer, column, values)
+                transform(values)
                 for k in 0..<body.outputLength {
                     let position = (outer * body.outputLength + k) * body.inner + column
                     let at = position * body.outputWidth
-                    y[at] = Element(storing: Element.Value(fromDouble: result[k].x))
+                    y[at] = Element(storing: Element.Value(fromDouble: values[k].x))
                     if body.outputWidth == 2 {
-                        y[at + 1] = Element(storing: Element.Value(fromDouble: result[k].y))
+                        y[at + 1] = Element(storing: Element.Value(fromDouble: values[k].y))
                     }
                 }
             }
@@ -118,9 +122,9 @@ private struct DFTBody: FloatVisitor {
 
     private func read<Element: FloatNumber>(
         _ x: UnsafePointer<Element>, _ outer: Int, _ column: Int,
-        _ values: inout [FourierTransform.Complex]
+        _ values: UnsafeMutablePointer<FourierTransform.Complex>
     ) {
-        let length = values.count
+        let length = transform.length
         for k in 0..<length {
             guard k < inputLength else {
                 values[k] = .zero

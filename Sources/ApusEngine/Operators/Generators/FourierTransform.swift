@@ -47,37 +47,46 @@ struct FourierTransform: Sendable {
             filter[k] = conjugate
             if k > 0 { filter[size - k] = conjugate }
         }
-        Self.transform(&filter, roots)
+        filter.withUnsafeMutableBufferPointer { filter in
+            filter.baseAddress.map { Self.transform($0, count: size, roots) }
+        }
         self.chirp = chirp
         self.filter = filter
     }
 
-    /// The transform of `values`, which has `length` elements; the inverse one is divided by it.
-    func callAsFunction(_ values: [Complex]) -> [Complex] {
-        var result: [Complex]
+    /// Bytes that the tables of a transform take.
+    static func tableByteCount(length: Int) -> Int { 6 * length * MemoryLayout<Complex>.stride }
+
+    /// Complex numbers that `callAsFunction` works on.
+    var scratchCount: Int { length + (chirp.isEmpty ? 0 : size) }
+
+    /// Transforms the first `length` of `values` in place; the inverse transform is divided by the
+    /// length.
+    ///
+    /// - Parameter values: `scratchCount` numbers.
+    func callAsFunction(_ values: UnsafeMutablePointer<Complex>) {
         if chirp.isEmpty {
-            result = values
-            Self.transform(&result, roots)
+            Self.transform(values, count: size, roots)
         } else {
-            var work = [Complex](repeating: .zero, count: size)
+            let work = values + length
             for k in 0..<length { work[k] = Self.product(values[k], chirp[k]) }
-            Self.transform(&work, roots)
+            (work + length).update(repeating: .zero, count: size - length)
+            Self.transform(work, count: size, roots)
             for k in 0..<size {
                 let product = Self.product(work[k], filter[k])
                 // Conjugating before and after makes the next transform the inverse one.
                 work[k] = Complex(product.x, -product.y)
             }
-            Self.transform(&work, roots)
+            Self.transform(work, count: size, roots)
             let scale = 1 / Double(size)
-            result = (0..<length).map { k in
-                Self.product(Complex(work[k].x, -work[k].y) * scale, chirp[k])
+            for k in 0..<length {
+                values[k] = Self.product(Complex(work[k].x, -work[k].y) * scale, chirp[k])
             }
         }
         if isInverse {
             let scale = 1 / Double(length)
-            for k in 0..<length { result[k] *= scale }
+            for k in 0..<length { values[k] *= scale }
         }
-        return result
     }
 
     private static func unit(_ angle: Double) -> Complex {
@@ -88,9 +97,10 @@ struct FourierTransform: Sendable {
         Complex(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x)
     }
 
-    /// In place; the length is a power of two, twice the number of roots.
-    private static func transform(_ values: inout [Complex], _ roots: [Complex]) {
-        let count = values.count
+    /// In place; `count` is a power of two, twice the number of roots.
+    private static func transform(
+        _ values: UnsafeMutablePointer<Complex>, count: Int, _ roots: [Complex]
+    ) {
         guard count > 1 else { return }
         var reversed = 0
         for index in 1..<count {
@@ -100,7 +110,7 @@ struct FourierTransform: Sendable {
                 bit >>= 1
             }
             reversed |= bit
-            if index < reversed { values.swapAt(index, reversed) }
+            if index < reversed { swap(&values[index], &values[reversed]) }
         }
         var half = 1
         while half < count {

@@ -22,18 +22,18 @@ struct MelWeightMatrix: StepOperator {
     func plan(_ builder: inout StepBuilder) throws(EngineError) {
         let inputs = builder.inputs
         let shape = builder.outputs[0].shape
-        guard shape[0] * shape[1] <= 1 << 28 else { throw inputs.fail("the matrix is too large") }
         let length = try positive(1, inputs)
         let rate = try positive(2, inputs)
         guard let low = inputs.constant(3)?.scalarDouble,
             let high = inputs.constant(4)?.scalarDouble, low.isFinite, high.isFinite, low >= 0
         else { throw inputs.fail("the edges must be numbers") }
+        try builder.charge(byteCount: (shape[1] + 2) * 8)
         let edges = Self.edges(low, high, shape[1] + 2, Double(length + 1) / Double(rate))
-        let values = Self.matrix(edges, shape)
-        guard let body = try dataType.visitNumber(MelBody(values: values)) else {
+        guard let body = try dataType.visitNumber(MelBody(edges: edges)) else {
             throw inputs.fail("elements of type \(dataType) are not supported")
         }
-        builder.addParallelStep(count: values.count, grain: 4096, body)
+        let count = shape.elementCount
+        builder.addParallelStep(count: count, grain: 4096, operationCount: count * 8, body)
     }
 
     private func positive(_ index: Int, _ inputs: PlanInputs) throws(EngineError) -> Int {
@@ -55,37 +55,28 @@ struct MelWeightMatrix: StepOperator {
             return Int(Int32(fromDouble: (binsPerHertz * hertz).rounded(.down)))
         }
     }
-
-    private static func matrix(_ edges: [Int], _ shape: Shape) -> [Double] {
-        let (bins, bands) = (shape[0], shape[1])
-        var values = [Double](repeating: 0, count: bins * bands)
-        for band in 0..<bands {
-            let (low, centre, high) = (edges[band], edges[band + 1], edges[band + 2])
-            let rise = centre - low
-            if rise == 0 {
-                if centre >= 0 && centre < bins { values[centre * bands + band] = 1 }
-            } else {
-                for bin in max(low, 0)..<max(min(centre + 1, bins), max(low, 0)) {
-                    values[bin * bands + band] = Double(bin - low) / Double(rise)
-                }
-            }
-            let fall = high - centre
-            for bin in max(centre, 0)..<max(min(high, bins), max(centre, 0)) where fall > 0 {
-                values[bin * bands + band] = Double(high - bin) / Double(fall)
-            }
-        }
-        return values
-    }
 }
 
 private struct MelBody: NumberVisitor {
-    let values: [Double]
+    /// The bins of the triangles' corners, two more than there are bands.
+    let edges: [Int]
 
     func visit<Element: Number>(_ type: Element.Type) -> StepBody {
-        let values = values
+        let work = self
+        let bands = edges.count - 2
         return { frame, range in
             let y = frame.output(0, as: Element.self)
-            for i in range { y[i] = Element(storing: Element.Value(fromDouble: values[i])) }
+            for i in range {
+                let (bin, band) = i.quotientAndRemainder(dividingBy: bands)
+                y[i] = Element(storing: Element.Value(fromDouble: work.weight(bin, band)))
+            }
         }
+    }
+
+    private func weight(_ bin: Int, _ band: Int) -> Double {
+        let (low, centre, high) = (edges[band], edges[band + 1], edges[band + 2])
+        if bin >= centre && bin < high { return Double(high - bin) / Double(high - centre) }
+        if low == centre { return bin == centre ? 1 : 0 }
+        return bin >= low && bin <= centre ? Double(bin - low) / Double(centre - low) : 0
     }
 }

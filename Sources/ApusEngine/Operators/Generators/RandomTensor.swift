@@ -35,7 +35,7 @@ struct RandomTensor: ValueOperator {
         let model = isLike ? try context.tensor(inputs, 0) : nil
         let shape = model?.shape ?? shape
         let type = dataType ?? model?.dataType ?? .float
-        try context.checkMemory(byteCount: shape.elementCount.multipliedClamping(by: 8))
+        try context.reserve(count: shape.elementCount, byteCount: 24)
         var source = RandomSource(seed: seed)
         var values: [Double] = []
         values.reserveCapacity(shape.elementCount)
@@ -72,6 +72,7 @@ struct Bernoulli: ValueOperator {
         _ inputs: [Value?], in context: EvaluationContext
     ) throws(EngineError) -> [Value] {
         let input = try context.tensor(inputs, 0)
+        try context.reserve(count: input.elementCount, byteCount: 40)
         guard let probabilities = input.doubles else { throw context.fail("takes numbers only") }
         var source = RandomSource(seed: seed)
         let values = try context.map(probabilities) { source.uniform() < $0 ? 1.0 : 0.0 }
@@ -105,12 +106,15 @@ struct Multinomial: ValueOperator {
         _ inputs: [Value?], in context: EvaluationContext
     ) throws(EngineError) -> [Value] {
         let input = try context.tensor(inputs, 0)
+        try context.reserve(count: input.elementCount, byteCount: 16)
         guard let logits = input.doubles, input.shape.count == 2, input.shape[1] > 0 else {
             throw context.fail("input 0 must be rows of at least one number")
         }
         let (rows, classes) = (input.shape[0], input.shape[1])
-        try context.checkMemory(
-            byteCount: rows.multipliedClamping(by: sampleCount).multipliedClamping(by: 8))
+        let (count, overflow) = rows.multipliedReportingOverflow(by: sampleCount)
+        guard !overflow else { throw context.fail("sample_size \(sampleCount) is too large") }
+        try context.reserve(count: count, byteCount: 40)
+        try context.reserve(count: classes, byteCount: 8)
         var source = RandomSource(seed: seed)
         var values: [Double] = []
         for row in 0..<rows {
@@ -134,14 +138,6 @@ struct Multinomial: ValueOperator {
                 shape: [rows, sampleCount], dataType: dataType, values: values, context: context
             ).value()
         ]
-    }
-}
-
-extension Int {
-    /// The product, or the largest integer if it does not fit.
-    fileprivate func multipliedClamping(by other: Int) -> Int {
-        let (product, overflow) = multipliedReportingOverflow(by: other)
-        return overflow ? .max : product
     }
 }
 

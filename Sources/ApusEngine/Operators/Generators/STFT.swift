@@ -32,6 +32,7 @@ struct STFT: StepOperator {
         let geometry = try geometry(builder.inputs)
         let shape = builder.outputs[0].shape
         guard shape.elementCount > 0 else { return }
+        try builder.charge(byteCount: FourierTransform.tableByteCount(length: geometry.length))
         let visitor = STFTBody(
             transform: FourierTransform(length: geometry.length, isInverse: false),
             step: geometry.step, frames: geometry.frames, bins: shape[2],
@@ -42,7 +43,10 @@ struct STFT: StepOperator {
         }
         let lines = shape[0] * geometry.frames
         builder.addParallelStep(
-            count: lines, operationCount: lines * geometry.length * 40, body)
+            count: lines,
+            scratchByteCount: visitor.transform.scratchCount
+                * MemoryLayout<FourierTransform.Complex>.stride,
+            operationCount: lines * geometry.length * 40, body)
     }
 
     private func geometry(_ inputs: PlanInputs) throws(EngineError) -> Geometry {
@@ -91,22 +95,21 @@ private struct STFTBody: FloatVisitor {
             let x = frame.input(0, as: Element.self)
             let y = frame.output(0, as: Element.self)
             let window = body.hasWindow ? frame.input(2, as: Element.self) : nil
-            var values = [FourierTransform.Complex](
-                repeating: .zero, count: body.transform.length)
+            let values = frame.scratch(as: FourierTransform.Complex.self)
             for line in range {
                 let first =
                     line / body.frames * body.signalLength + line % body.frames * body.step
-                for k in values.indices {
+                for k in 0..<body.transform.length {
                     let at = (first + k) * body.width
                     let weight = window?[k].value.asDouble ?? 1
                     let imaginary = body.width == 2 ? x[at + 1].value.asDouble : 0
                     values[k] = SIMD2(x[at].value.asDouble, imaginary) * weight
                 }
-                let result = body.transform(values)
+                body.transform(values)
                 for k in 0..<body.bins {
                     let at = (line * body.bins + k) * 2
-                    y[at] = Element(storing: Element.Value(fromDouble: result[k].x))
-                    y[at + 1] = Element(storing: Element.Value(fromDouble: result[k].y))
+                    y[at] = Element(storing: Element.Value(fromDouble: values[k].x))
+                    y[at + 1] = Element(storing: Element.Value(fromDouble: values[k].y))
                 }
             }
         }

@@ -26,6 +26,9 @@ struct Col2Im: StepOperator {
             throw builder.inputs.fail("an input of shape \(source.shape) has no blocks")
         }
         let (_, axes) = try axes(builder.inputs)
+        for axis in axes {
+            try builder.charge(byteCount: (2 * axis.input + 1 + axis.kernel * axis.output) * 8)
+        }
         let visitor = Col2ImBody(axes: axes, columnCount: source.shape[2])
         guard let body = try source.dataType.visitNumber(visitor) else {
             throw builder.inputs.fail("elements of type \(source.dataType) are not supported")
@@ -74,24 +77,34 @@ private struct Col2ImBody: NumberVisitor {
         let taps = axes.map(\.kernel).rowMajorStrides
         let blocks = axes.map(\.output).rowMajorStrides
         self.axes = axes.enumerated().map { dimension, axis in
-            var starts = [0]
-            var offsets: [Int] = []
-            for pixel in 0..<axis.input {
-                for tap in 0..<axis.kernel {
-                    let start = pixel + axis.padBegin - tap * axis.dilation
-                    guard start >= 0, start % axis.stride == 0, start / axis.stride < axis.output
-                    else { continue }
-                    offsets.append(
-                        tap * taps[dimension] * columnCount
-                            + start / axis.stride * blocks[dimension])
-                }
-                starts.append(offsets.count)
-            }
-            return Axis(starts: starts, offsets: offsets)
+            let (tapStep, blockStep) = (taps[dimension] * columnCount, blocks[dimension])
+            return Self.axis(axis) { tap, block in tap * tapStep + block * blockStep }
         }
         lengths = axes.map(\.input)
         pixels = lengths.elementCount
         planeStride = axes.reduce(columnCount) { $0 * $1.kernel }
+    }
+
+    /// Collects by pixel what lies on it, taps in ascending order.
+    private static func axis(_ axis: WindowAxis, _ offset: (Int, Int) -> Int) -> Axis {
+        func forEachPixel(_ body: (_ pixel: Int, _ tap: Int, _ block: Int) -> Void) {
+            for tap in 0..<axis.kernel {
+                for block in 0..<axis.output {
+                    let pixel = axis.position(of: block, tap: tap)
+                    if pixel >= 0 && pixel < axis.input { body(pixel, tap, block) }
+                }
+            }
+        }
+        var starts = [Int](repeating: 0, count: axis.input + 1)
+        forEachPixel { pixel, _, _ in starts[pixel + 1] += 1 }
+        for pixel in 0..<axis.input { starts[pixel + 1] += starts[pixel] }
+        var next = starts
+        var offsets = [Int](repeating: 0, count: starts[axis.input])
+        forEachPixel { pixel, tap, block in
+            offsets[next[pixel]] = offset(tap, block)
+            next[pixel] += 1
+        }
+        return Axis(starts: starts, offsets: offsets)
     }
 
     func visit<Element: Number>(_ type: Element.Type) -> StepBody {

@@ -28,6 +28,8 @@ struct NonMaxSuppression: ValueOperator {
         let overlap = try threshold(inputs, 3, context) ?? 0
         let lowest = try threshold(inputs, 4, context)
         let (classes, count) = (scores.shape[1], scores.shape[2])
+        try context.reserve(count: boxes.elementCount + 3 * scores.elementCount, byteCount: 16)
+        let reservation = MemoryReservation()
         let allCorners = boxes.elements(as: Float.self)
         let allScores = scores.elements(as: Float.self)
         var selected: [Int64] = []
@@ -40,7 +42,9 @@ struct NonMaxSuppression: ValueOperator {
                 let kept = try select(
                     corners, allScores[first..<first + count], limit, overlap, lowest, context)
                 for box in kept { selected += [Int64(image), Int64(label), Int64(box)] }
-                try context.checkMemory(byteCount: selected.count * 8)
+                // An array that grows is up to twice as large as what it holds.
+                let byteCount = kept.count * 3 * 16
+                try context.naming { try reservation.grow(by: byteCount) }
             }
         }
         return [try context.make(.int64, [selected.count / 3, 3], selected)]

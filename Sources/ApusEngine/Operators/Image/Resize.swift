@@ -65,6 +65,7 @@ struct Resize: StepOperator {
         }
         let changed = axes.indices.filter { !axes[$0].isIdentity }
         if changed.isEmpty { return builder.alias(output: 0, input: 0) }
+        try builder.charge(byteCount: changed.reduce(0) { $0 + tableByteCount(axes[$1]) })
         let weights = axes.map { $0.isIdentity ? nil : self.weights($0) }
         let isInside = weights.allSatisfy { $0?.outside.isEmpty ?? true }
         if isNearest, isInside || extrapolation == 0 {
@@ -80,6 +81,18 @@ struct Resize: StepOperator {
             throw builder.inputs.fail("elements of type \(source.dataType) are not interpolated")
         }
         builder = pass.builder
+    }
+
+    /// Bytes that the tables of an axis take: three numbers per tap, and as many per position.
+    private func tableByteCount(_ axis: ResizeSizing.Axis) -> Int {
+        let tapCount =
+            switch filter {
+            case .nearest: 1.0
+            case .linear: 2.0
+            case .cubic: 4.0
+            }
+        let spread = antialiases && axis.scale < 1 ? 1 / axis.scale : 1
+        return Int(min(Double(axis.targetLength) * (24 + 24 * tapCount * spread), 0x1p48))
     }
 
     private func weights(_ axis: ResizeSizing.Axis) -> ResizeWeights {

@@ -24,6 +24,7 @@ struct Compress: StepOperator {
         guard try builder.hasElementsToMap() else { return }
         let (shape, axis) = try view(builder.inputs)
         let chosen = try chosen(shape[axis], builder.inputs)
+        try builder.charge(byteCount: (shape.reduce(chosen.count, +)) * 8)
         var maps = shape.map { Array(0..<$0) }
         maps[axis] = chosen
         try builder.addIndexedCopy(

@@ -12,37 +12,54 @@ struct NonZero: ValueOperator {
     func evaluate(
         _ inputs: [Value?], in context: EvaluationContext
     ) throws(EngineError) -> [Value] {
-        let input = try context.tensor(inputs, 0)
-        let tensor = try NodeEvaluator.aligned(input)
-        guard let positions = try Self.positions(tensor) else {
+        let tensor = try NodeEvaluator.aligned(try context.tensor(inputs, 0))
+        guard let isNonZero = try Self.test(tensor) else {
             throw context.fail("elements of type \(tensor.dataType) are not supported")
         }
         let shape = tensor.shape
-        let (count, overflow) = positions.count.multipliedReportingOverflow(by: shape.count)
-        try context.checkMemory(byteCount: overflow || count > Int.max / 8 ? Int.max : count * 8)
-        var indices: [Int64] = []
-        indices.reserveCapacity(count)
-        for (stride, length) in zip(shape.rowMajorStrides, shape) {
-            for position in positions { indices.append(Int64(position / stride % length)) }
-        }
-        return [try context.make(.int64, [shape.count, positions.count], indices)]
+        let count = (0..<tensor.elementCount).count(where: isNonZero)
+        return [
+            .tensor(
+                try context.naming {
+                    let bytes = try TensorBytes(byteCount: shape.count * count * 8) { memory in
+                        Self.write(memory.bindMemory(to: Int64.self), shape, count, isNonZero)
+                    }
+                    return try Tensor(
+                        dataType: .int64, shape: [shape.count, count], bytes: bytes)
+                })
+        ]
     }
 
-    private static func positions(_ tensor: Tensor) throws(EngineError) -> [Int]? {
-        if let texts = tensor.strings { return texts.indices.filter { !texts[$0].isEmpty } }
-        return try tensor.dataType.visitNumber(NonZeroPositions(tensor: tensor), takesBool: true)
+    /// Writes the coordinates of all elements that are not zero, one dimension after the other.
+    private static func write(
+        _ target: UnsafeMutableBufferPointer<Int64>, _ shape: Shape, _ count: Int,
+        _ isNonZero: (Int) -> Bool
+    ) {
+        let strides = shape.rowMajorStrides
+        var next = 0
+        for position in 0..<(count == 0 ? 0 : shape.elementCount) where isNonZero(position) {
+            for axis in shape.indices {
+                target[axis * count + next] = Int64(position / strides[axis] % shape[axis])
+            }
+            next += 1
+        }
+    }
+
+    /// Whether the element at a position is not zero.
+    private static func test(_ tensor: Tensor) throws(EngineError) -> ((Int) -> Bool)? {
+        if let texts = tensor.strings { return { !texts[$0].isEmpty } }
+        return try tensor.dataType.visitNumber(NonZeroTest(tensor: tensor), takesBool: true)
     }
 }
 
-/// Where a tensor is not zero.
-private struct NonZeroPositions: NumberVisitor {
+private struct NonZeroTest: NumberVisitor {
     let tensor: Tensor
 
-    func visit<Element: Number>(_ type: Element.Type) -> [Int] {
-        guard let bytes = tensor.bytes else { return [] }
-        return bytes.withUnsafeBytes { memory in
-            let elements = memory.assumingMemoryBound(to: Element.self)
-            return elements.indices.filter { elements[$0].value != .zero }
+    func visit<Element: Number>(_ type: Element.Type) -> (Int) -> Bool {
+        let tensor = tensor
+        return { position in
+            guard let bytes = tensor.bytes else { return false }
+            return bytes.pointer.assumingMemoryBound(to: Element.self)[position].value != .zero
         }
     }
 }

@@ -35,7 +35,7 @@ struct CastMap: ValueOperator {
         let numbers = keys.elements(as: Int64.self)
         let order = numbers.indices.sorted { numbers[$0] < numbers[$1] }
         let count = length ?? order.count
-        try context.checkMemory(byteCount: count * 32)
+        try context.reserve(count: count + order.count, byteCount: 128)
         let targets = length == nil ? Array(order.indices) : order.map { Int(numbers[$0]) }
         guard targets.allSatisfy({ $0 >= 0 }) else { throw context.fail("a key is negative") }
         let texts = try cast(values, to: .string, context).strings ?? []

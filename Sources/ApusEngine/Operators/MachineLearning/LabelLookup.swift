@@ -65,6 +65,7 @@ struct LabelLookup: Sendable {
     func evaluate(
         _ input: Tensor, in context: EvaluationContext
     ) throws(EngineError) -> Value {
+        try context.reserve(count: input.elementCount, byteCount: 32)
         let indices: [Int]
         if let texts = input.strings {
             indices = try context.map(texts) { strings[$0] ?? count }

@@ -69,8 +69,7 @@ struct OneHotEncoder: StringOperator {
         guard let input = inputs.first ?? nil, let elements = input.strings else {
             throw context.fail("input 0 must be strings")
         }
-        let (total, overflow) = elements.count.multipliedReportingOverflow(by: count * 4)
-        try context.checkMemory(byteCount: overflow ? Int.max : total)
+        try context.reserve(count: elements.count, byteCount: count * 4)
         var values = [Float](repeating: 0, count: elements.count * count)
         for (index, element) in elements.enumerated() {
             try context.checkCancelled()

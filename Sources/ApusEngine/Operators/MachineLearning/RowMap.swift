@@ -31,10 +31,12 @@ extension StepBuilder {
 }
 
 /// Vectors of equal length that rows are multiplied with or compared to.
-struct FeatureVectors: Sendable {
+final class FeatureVectors: Sendable {
     let count: Int
     let length: Int
     private let values: [Float]
+    /// By the kernels' name; shared by all plans.
+    private let packed = Guarded<[String: TensorBytes]>([:])
 
     /// - Parameter values: the vectors, one after the other; `count * length` elements.
     init(_ values: [Float], count: Int, length: Int) {
@@ -45,18 +47,27 @@ struct FeatureVectors: Sendable {
 
     /// The vectors in the layout of a set of kernels.
     func bound(to kernels: Kernels) throws(EngineError) -> BoundVectors {
+        if let found = packed.withLock({ $0[kernels.name] }) {
+            return BoundVectors(vectors: self, kernels: kernels, packed: found)
+        }
+        let made = try pack(kernels)
+        packed.withLock { $0[kernels.name] = made }
+        return BoundVectors(vectors: self, kernels: kernels, packed: made)
+    }
+
+    private func pack(_ kernels: Kernels) throws(EngineError) -> TensorBytes {
         let byteCount = kernels.gemm_packed_count_f32(length, count) * 4
         do {
-            let packed = try TensorBytes(byteCount: byteCount) { memory in
+            return try TensorBytes(byteCount: byteCount) { memory in
                 values.withUnsafeBytes { source in
                     kernels.gemm_pack_b_f32(
                         source.baseAddress, 1, Int64(length), length, count,
                         memory.baseAddress?.assumingMemoryBound(to: Float.self))
                 }
             }
-            return BoundVectors(vectors: self, kernels: kernels, packed: packed)
         } catch {
-            throw .outOfMemory(byteCount: byteCount)
+            throw (error as? CoreError).flatMap { EngineError(memory: $0) }
+                ?? .outOfMemory(byteCount: byteCount)
         }
     }
 

@@ -27,7 +27,8 @@ final class TreeEnsembleModel: Sendable {
     private let single = Guarded<WalkableTrees<Float>?>(nil)
     private let double = Guarded<WalkableTrees<Double>?>(nil)
 
-    private static let rowBlock = 64
+    /// Rows that walk the trees together: fewer where their scores would fill the cache.
+    private var rowBlock: Int { max(1, min(64, (1 << 18) / targetCount)) }
 
     init(
         _ source: TreeNodes, leaves: [[Weight]], targetCount: Int, aggregation: TreeAggregation,
@@ -92,7 +93,7 @@ final class TreeEnsembleModel: Sendable {
         _ trees: WalkableTrees<Real>
     ) throws(EngineError) {
         let widest = trees.blocks.map(\.count).max() ?? 0
-        let block = Self.rowBlock
+        let block = rowBlock
         let scoreBytes = block * targetCount * MemoryLayout<Real>.stride
         let leafBytes = block * widest * 4
         let hasBytes = block * targetCount

@@ -32,7 +32,7 @@ struct ZipMap: ValueOperator {
                 "the scores are \(scores.dataType) \(scores.shape), expected float [N, \(count)]")
         }
         let rowCount = scores.shape.count == 1 ? 1 : scores.shape[0]
-        try context.checkMemory(byteCount: rowCount &* 256)
+        try context.reserve(count: rowCount, byteCount: 256)
         var maps: [Value] = []
         maps.reserveCapacity(rowCount)
         let rows = try context.naming { try scores.reshaped(to: [rowCount, count]) }

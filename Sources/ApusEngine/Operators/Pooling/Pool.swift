@@ -97,9 +97,10 @@ struct WindowPool: Sendable {
         let (source, target) = (builder.inputSlot(0), builder.outputSlot(0))
         let spatial = axes.map(\.input)
         let channels = channels
-        let table = PoolTable(
+        let table = try PoolTable(
             axes: axes, strides: spatial.rowMajorStrides.map { $0 * channels },
-            imageStride: spatial.reduce(channels, *), countsPadding: countsPadding)
+            imageStride: spatial.reduce(channels, *), countsPadding: countsPadding,
+            builder: builder)
         let (kernels, pixels) = (builder.kernels, batch * outputPixels)
         let work = axes.reduce(pixels * channels) { $0 &* min($1.kernel, $1.input) }
         builder.addStep(operationCount: work) { frame in

@@ -21,7 +21,7 @@ struct SequenceInsert: ValueOperator {
         let byteCount = elements.reduce(tensor.heldByteCount) {
             $0 + ($1.tensor?.heldByteCount ?? 0) + Self.elementByteCount
         }
-        try context.checkMemory(byteCount: byteCount)
+        try context.reserve(byteCount: byteCount)
         let position = try context.integer(inputs, 2) ?? elements.count
         guard position >= -elements.count, position <= elements.count else {
             throw context.fail("position \(position) is out of range for \(elements.count)")

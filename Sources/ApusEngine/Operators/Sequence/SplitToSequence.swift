@@ -5,6 +5,9 @@ internal import ApusCore
 ///
 /// - Types: all. - Source: ONNX SplitToSequence, opset 24.
 struct SplitToSequence: ValueOperator {
+    /// What a part costs besides its bytes.
+    private static let partByteCount = 256
+
     private let axis: Int
     private let keepsDimension: Bool
 
@@ -44,7 +47,7 @@ struct SplitToSequence: ValueOperator {
         _ split: Tensor?, _ total: Int, _ context: EvaluationContext
     ) throws(EngineError) -> [Int] {
         guard let split else {
-            try context.checkMemory(byteCount: total &* 256)
+            try context.reserve(count: total, byteCount: Self.partByteCount)
             return Array(repeating: 1, count: total)
         }
         guard let values = split.integers, values.allSatisfy({ $0 >= 0 && $0 <= total }) else {
@@ -54,12 +57,14 @@ struct SplitToSequence: ValueOperator {
             guard values.reduce(0, { $0 &+ $1 }) == total else {
                 throw context.fail("parts \(values.prefix(20)) do not add up to \(total)")
             }
+            try context.reserve(count: values.count, byteCount: Self.partByteCount)
             return values
         }
         guard let length = values.first, length > 0 else {
             throw context.fail("parts of length 0 are asked for")
         }
         let count = (total + length - 1) / length
+        try context.reserve(count: count, byteCount: Self.partByteCount)
         return (0..<count).map { min(length, total - $0 * length) }
     }
 }

@@ -1,3 +1,5 @@
+internal import ApusCore
+
 /// Where the elements along one dimension of a result come from, as a rule instead of a table: the
 /// source lies at `begin` of the result, and what is around it repeats the source or is filled.
 struct AxisMap: Sendable {

@@ -33,6 +33,8 @@ struct Unique: ValueOperator {
                 outer: Array(shape[..<position]).elementCount, length: shape[position],
                 inner: Array(shape[(position + 1)...]).elementCount)
         }
+        try context.reserve(count: slices.length, byteCount: 128)
+        try context.reserve(count: input.heldByteCount, byteCount: 2)
         let compare = try comparison(input, slices, context)
         var groups = try Self.groups(slices.length, compare, context)
         if !isSorted { groups.sort { $0.first < $1.first } }

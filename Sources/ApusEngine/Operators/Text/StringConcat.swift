@@ -15,21 +15,23 @@ struct StringConcat: ValueOperator {
             throw context.fail("the inputs are \(x.dataType) and \(y.dataType), expected strings")
         }
         let shape = try context.planInputs([x, y]).broadcast(x.shape, y.shape)
-        guard let count = shape.checkedElementCount, count <= Int.max / 16 else {
+        guard let count = shape.checkedElementCount else {
             throw context.fail("the result \(shape) is too large")
         }
-        try context.checkMemory(byteCount: count * 16)
         let layout = StridedLayout(output: shape, broadcasting: [x.shape, y.shape])
+        let byteCount = (0..<count).reduce(0) { total, index in
+            let offsets = layout.offsets(at: index)
+            return total
+                + Tensor.heldByteCount(
+                    ofString: first[offsets[0]].count + second[offsets[1]].count)
+        }
+        try context.reserve(byteCount: byteCount)
         var result: [[UInt8]] = []
         result.reserveCapacity(count)
-        var byteCount = 0
         for index in 0..<count {
             try context.checkCancelled()
             let offsets = layout.offsets(at: index)
-            let text = first[offsets[0]] + second[offsets[1]]
-            byteCount += text.count
-            try context.checkMemory(byteCount: byteCount)
-            result.append(text)
+            result.append(first[offsets[0]] + second[offsets[1]])
         }
         return [try context.make(shape, strings: result)]
     }

@@ -44,6 +44,8 @@ struct StringNormalizer: ValueOperator {
     ) throws(EngineError) -> [Value] {
         let input = try context.tensor(inputs, 0)
         guard var words = input.strings else { throw context.fail("input 0 must be strings") }
+        // A letter of another case may take more bytes.
+        try context.reserve(count: input.heldByteCount, byteCount: 3)
         var shape = input.shape
         if !stopWords.isEmpty {
             guard shape.count == 1 || shape.count == 2 && shape[0] == 1 else {

@@ -23,6 +23,10 @@ struct StringSplit: ValueOperator {
     ) throws(EngineError) -> [Value] {
         let input = try context.tensor(inputs, 0)
         guard let texts = input.strings else { throw context.fail("input 0 must be strings") }
+        // Every character may be a part.
+        try context.reserve(
+            count: texts.reduce(0) { $0 + $1.count + 1 }, byteCount: MemoryLayout<Range<Int>>.stride
+        )
         let parts = try context.map(texts) { text in
             text.withUnsafeBufferPointer {
                 delimiter.isEmpty ? splitAtSpaces($0) : splitAtDelimiter($0)
@@ -30,8 +34,12 @@ struct StringSplit: ValueOperator {
         }
         let width = parts.reduce(0) { max($0, $1.count) }
         let (count, overflow) = texts.count.multipliedReportingOverflow(by: width)
-        let isTooLarge = overflow || count > Int.max / 16
-        try context.checkMemory(byteCount: isTooLarge ? Int.max : count * 16)
+        guard !overflow else { throw context.fail("its texts have too many parts") }
+        try context.reserve(count: count, byteCount: 8)
+        try context.reserve(
+            byteCount: parts.reduce(0) { total, ranges in
+                total + ranges.reduce(0) { $0 + Tensor.heldByteCount(ofString: $1.count) }
+            })
         var result: [[UInt8]] = []
         result.reserveCapacity(count)
         for (text, ranges) in zip(texts, parts) {

@@ -75,7 +75,6 @@ struct TfIdfVectorizer: StringOperator {
         }
         let planned = try output(PlannedTensor(.string, input.shape), context.fail)
         let count = planned.shape.elementCount
-        try context.checkMemory(byteCount: count * 4)
         let rowCount = input.shape.count == 2 ? input.shape[0] : 1
         let rowLength = rowCount == 0 ? 0 : words.count / rowCount
         let pool = pool

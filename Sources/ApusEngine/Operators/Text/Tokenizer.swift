@@ -58,6 +58,10 @@ struct Tokenizer: ValueOperator {
             throw context.fail(
                 "the input is \(input.dataType) \(input.shape), expected strings [C] or [N, C]")
         }
+        // Every character may become a token.
+        try context.reserve(
+            count: texts.reduce(0) { $0 + $1.count + 1 }, byteCount: MemoryLayout<Range<Int>>.stride
+        )
         let cutter = makeCutter()
         var tokens: [[Range<Int>]] = []
         tokens.reserveCapacity(texts.count)
@@ -71,8 +75,12 @@ struct Tokenizer: ValueOperator {
         let longest = tokens.reduce(0) { max($0, $1.count) }
         let width = longest == 0 ? 0 : longest + (hasMarks ? 2 : 0)
         let (count, overflow) = texts.count.multipliedReportingOverflow(by: width)
-        let (total, tooMany) = count.multipliedReportingOverflow(by: 16 + padding.count)
-        try context.checkMemory(byteCount: overflow || tooMany ? Int.max : total)
+        guard !overflow else { throw context.fail("its texts have too many tokens") }
+        try context.reserve(count: count, byteCount: 8)
+        try context.reserve(
+            byteCount: zip(texts, tokens).reduce(0) { total, pair in
+                total + pair.1.reduce(0) { $0 + Tensor.heldByteCount(ofString: $1.count) }
+            })
         var result: [[UInt8]] = []
         result.reserveCapacity(count)
         if width > 0 {
