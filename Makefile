@@ -23,6 +23,7 @@ OPTIMIZED := -c release -Xswiftc -enforce-exclusivity=unchecked
 RELEASE := $(OPTIMIZED) --static-swift-stdlib --product apus $(CHECKED)
 APUS := .build/release/apus
 DEBUG_APUS := .build/debug/apus
+TOOLS := .build/tools
 VENV := .build/venv
 MODEL_VENV := .build/venv-models
 CASES := .build/onnx-cases
@@ -62,18 +63,18 @@ lint: ## check the format of all sources
 format: ## format all sources in place
 	$(SWIFT) format -i -r Sources Tests Benchmarks/Sources Package.swift
 
-golden: packages ## rewrite expected outputs; review the difference
+golden: test-packages ## rewrite expected outputs; review the difference
 	APUS_WRITE_GOLDEN=1 $(SWIFT) test $(CHECKED)
 
 fuzz: packages ## mutate ONNX files, JSON bodies and config texts: 200,000 each
 	APUS_FUZZ_COUNT=$(or $(FUZZ_COUNT),200000) SWIFT_BACKTRACE=enable=no \
 		$(SWIFT) test $(CHECKED) --filter Fuzz
 
-tsan: packages ## run the unit tests under ThreadSanitizer
+tsan: test-packages ## run the unit tests under ThreadSanitizer
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test $(CHECKED) --scratch-path .build/tsan \
 		--sanitize thread -Xswiftc -DTSAN
 
-asan: packages ## run the unit tests under AddressSanitizer
+asan: test-packages ## run the unit tests under AddressSanitizer
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test $(CHECKED) --scratch-path .build/asan \
 		--sanitize address
 
@@ -99,6 +100,7 @@ packages:
 
 test-packages:
 	@.ci/system-packages build test
+	@.ci/test-tools $(TOOLS)
 
 release: packages
 	$(SWIFT) build $(RELEASE)
@@ -124,9 +126,8 @@ extremes: test-packages
 # The daemon itself, driven from outside.
 end-to-end: test-packages
 	@.ci/python-environment $(PYTHON) $(VENV) Tests/Tools/requirements-test.txt
-	@.ci/prometheus-tools .build/tools
 	$(SWIFT) build $(CHECKED) --product apus
 	@.ci/logged .build/logs/end-to-end.log \
-		$(VENV)/bin/python Tests/EndToEnd/run.py --apus $(DEBUG_APUS) --tools .build/tools
+		$(VENV)/bin/python Tests/EndToEnd/run.py --apus $(DEBUG_APUS) --tools $(TOOLS)
 	@.ci/logged .build/logs/quick-clients.log \
 		$(PYTHON) Tests/Tools/clients/run.py --apus $(DEBUG_APUS) --quick --python $(VENV)/bin/python

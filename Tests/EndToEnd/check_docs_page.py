@@ -1,21 +1,20 @@
 """The page at /docs in a real browser."""
 
-import shutil
 import subprocess
 
 from daemon import Daemon
 
 
 def check_the_docs_page_sends_a_prediction(tools):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        print("     left out: no chromium is installed")
+    reason = tools.programs / "chromium.none"
+    if reason.exists():
+        print(f"     left out: {reason.read_text().strip()}")
         return
     profile = tools.directory("chromium")
     with Daemon(tools, tools.sample_models("docs-page", ["digits"])) as daemon:
         result = subprocess.run(
             [
-                browser,
+                tools.program("chromium"),
                 "--headless",
                 "--no-sandbox",
                 "--disable-gpu",

@@ -20,11 +20,17 @@ FORCED_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 class Tools:
     """What the checks need from outside."""
 
-    def __init__(self, apus, prometheus_directory, scratch):
+    def __init__(self, apus, programs, scratch):
         self.apus = Path(apus).resolve()
-        self.prometheus_directory = Path(prometheus_directory).resolve()
+        self.programs = Path(programs).resolve()
         self.scratch = Path(scratch)
         self.root = ROOT
+
+    def program(self, name):
+        """A program that .ci/test-tools has put into the directory of programs."""
+        path = self.programs / name
+        assert path.exists(), f"no {path}: `make test-packages` brings it"
+        return path
 
     def directory(self, name):
         """A fresh scratch directory."""

@@ -4,7 +4,7 @@
     .build/venv/bin/python Tests/EndToEnd/run.py --apus .build/debug/apus
     … --only swaps        only the checks with this in their name
 
-Needs Tests/Tools/requirements-test.txt; uses prometheus and promtool from --tools if they are there.
+Needs Tests/Tools/requirements-test.txt, systemd-analyze, and in --tools what .ci/test-tools puts there.
 """
 
 import argparse
