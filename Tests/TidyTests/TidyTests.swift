@@ -51,8 +51,23 @@ import Testing
         #expect(found.isEmpty, "it adds 60 MB to the binary: \(found.joined(separator: "\n"))")
     }
 
+    /// What draws numbers must not be folded, nor two of it become one.
+    @Test func operatorsThatDrawNumbersSayThatTheyAreNotDeterministic() throws {
+        let sources = ["RandomSource(", "MersenneTwister(", ".random("]
+        let folder = "Sources/ApusEngine/Operators"
+        let drawing = try SourceFile.all(below: folder, endings: [".swift"]).filter { file in
+            let defines = file.lines.contains { $0.hasPrefix("struct RandomSource") }
+            return !defines
+                && file.lines.contains { line in sources.contains { line.contains($0) } }
+        }
+        #expect(drawing.count >= 2)
+        for file in drawing {
+            #expect(file.lines.contains { $0.contains("var isDeterministic") }, "\(file)")
+        }
+    }
+
     @Test func testsAreNotSwitchedOff() throws {
-        let marks = [".disa" + "bled(", "XCTS" + "kip"]
+        let marks = [".disa" + "bled(", ".ena" + "bled(if", "XCTS" + "kip"]
         let found = try SourceFile.all(below: "Tests", endings: [".swift"]).flatMap { file in
             file.lines { line in marks.contains { line.contains($0) } }
         }

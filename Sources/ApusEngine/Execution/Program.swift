@@ -65,6 +65,9 @@ public final class Program: Sendable {
         self.lastUse = lastUse
     }
 
+    /// Whether the same inputs give the same outputs each time.
+    var isDeterministic: Bool { nodes.allSatisfy(\.op.isDeterministic) }
+
     /// The region that starts at a node, found when the node is first reached.
     func region(
         at index: Int, _ values: [String: Value], _ session: RunSession

@@ -15,6 +15,15 @@ public protocol Operator: Sendable {
     ///
     /// - Throws: if an output row may depend on several input rows.
     func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?]
+
+    /// Whether the same inputs give the same outputs each time. False for what draws random numbers,
+    /// and for what has such a node in a sub-graph: it is not folded into constants, and two equal
+    /// nodes stay two.
+    var isDeterministic: Bool { get }
+}
+
+extension Operator {
+    public var isDeterministic: Bool { true }
 }
 
 /// An operator whose work is planned ahead.
@@ -72,19 +81,16 @@ public protocol ValueOperator: Operator {
     func evaluate(
         _ inputs: [Value?], in context: EvaluationContext
     ) throws(EngineError) -> [Value]
-
-    /// False for random generators and the like, which must not be folded into constants.
-    var isDeterministic: Bool { get }
-}
-
-extension ValueOperator {
-    public var isDeterministic: Bool { true }
 }
 
 /// A value operator with sub-graphs. The engine hands the outer values that they use to
 /// `EvaluationContext.run`.
 public protocol ControlFlowOperator: ValueOperator {
     var bodies: [Program] { get }
+}
+
+extension ControlFlowOperator {
+    public var isDeterministic: Bool { bodies.allSatisfy(\.isDeterministic) }
 }
 
 /// The type and shape of a tensor in a plan.

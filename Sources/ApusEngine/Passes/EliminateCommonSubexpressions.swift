@@ -78,10 +78,9 @@ struct EliminateCommonSubexpressions: GraphPass {
         }
     }
 
-    /// Whether the node computes the same each time. Dropout may draw numbers.
+    /// Whether the node computes the same each time; one that cannot be read is left for the plan to
+    /// refuse.
     private func isDeterministic(_ node: Node) -> Bool {
-        guard node.opType != "Dropout", let op = try? OperatorTable.makeOperator(NodeReader(node))
-        else { return false }
-        return (op as? any ValueOperator)?.isDeterministic ?? true
+        (try? OperatorTable.makeOperator(NodeReader(node)))?.isDeterministic ?? false
     }
 }

@@ -33,10 +33,10 @@ struct FoldConstants: GraphPass {
                 return nil
             }
         }
-        // Loops may run for ever, and with an inner value that is not the same each time.
+        // Loops may run for ever.
         guard !node.hasBodies else { return nil }
         let op = try OperatorTable.makeOperator(NodeReader(node))
-        guard (op as? any ValueOperator)?.isDeterministic ?? true else { return nil }
+        guard op.isDeterministic else { return nil }
         if let step = op as? any StepOperator, grows(step, node, inputs) { return nil }
         let bound = BoundNode(node: node, op: op, captures: [])
         // A node that fails on its constants fails again, with its name, when it is planned.

@@ -158,7 +158,9 @@ final class PlanAssembler {
                 return
             }
             let outputs = try op.outputs(for: planInputs)
-            if mayFold && isFoldable(inputs, outputs) { return try fold(bound, inputs) }
+            if mayFold, op.isDeterministic, isFoldable(inputs, outputs) {
+                return try fold(bound, inputs)
+            }
             try emit(op, node, inputs, planInputs, outputs)
         } catch let error as EngineError {
             throw .error(error)
@@ -194,8 +196,7 @@ final class PlanAssembler {
     /// Evaluates a node whose inputs are all known.
     private func fold(_ bound: BoundNode, _ inputs: [Operand?]) throws(PlanningFailure) {
         guard inputs.allSatisfy({ $0 == nil || $0?.constant != nil }), bound.captures.isEmpty,
-            (bound.op as? any ValueOperator)?.isDeterministic ?? true,
-            !(bound.op is any ControlFlowOperator)
+            bound.op.isDeterministic, !(bound.op is any ControlFlowOperator)
         else { throw .needsValues }
         let values: [Value]
         do {

@@ -10,13 +10,17 @@ internal import ApusCore
 struct Dropout: StepOperator {
     private let seed: Int?
     private let hasTypedMask: Bool
+    /// Whether an input says that this is training, which none of its values rules out.
+    private let mayTrain: Bool
 
     init(_ node: NodeReader) throws(EngineError) {
         seed = try node.int("seed")
+        mayTrain = node.hasInput(2)
         hasTypedMask = node.opsetVersion < 10
     }
 
     var contentInputs: [Int] { [1, 2] }
+    var isDeterministic: Bool { !mayTrain }
 
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         let source = try inputs.tensor(0)
