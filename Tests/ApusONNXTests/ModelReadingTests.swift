@@ -34,6 +34,32 @@ import Testing
         #expect(model.signature.outputs.first?.shape == [-1, 4])
     }
 
+    /// Conv and Add of an image without a batch, where the file says that it has one.
+    @Test func shapesThatTheFileGivesForInnerValuesAreNotBelieved() throws {
+        let weights: [Float] = [1, 0, 0, 1]
+        let graph = Proto.graph(
+            nodes: [
+                Proto.node("Conv", ["x", "w"], ["c"]), Proto.node("Reshape", ["r", "s"], ["q"]),
+                Proto.node("Add", ["c", "q"], ["y"]),
+            ],
+            initializers: [
+                Proto.tensor("w", .float, [2, 2, 1, 1], raw: littleEndian(weights)),
+                Proto.tensor("s", .int64, [3], raw: littleEndian([2, 1, 3] as [Int64])),
+            ],
+            inputs: [Proto.value("x", 1, ["2", "2", "1", "3"]), Proto.value("r", 1, ["6"])],
+            // An output, too, may be left over.
+            outputs: [Proto.value("y", 7, ["5"])]
+        ).messages(13, [Proto.value("q", 1, ["a", "b", "c", "d"]), Proto.value("c", 7, ["1"])])
+        let model = try EngineModel(read(Proto.model(graph)).graph)
+        #expect(model.signature.outputs.first?.shape == [2, 2, 1, 3])
+        #expect(model.signature.outputs.first?.dataType == .float)
+        let x = try Tensor(.float, [2, 2, 1, 3], (0..<12).map { Float($0) })
+        let r = try Tensor(.float, [6], (0..<6).map { Float(100 * $0) })
+        let y = try model.makeInstance().run([x, r], threadCountMax: 1, cancellation: nil)
+        let expected: [Float] = [0, 101, 202, 303, 404, 505, 6, 107, 208, 309, 410, 511]
+        #expect(y.first?.elements(as: Float.self) == expected)
+    }
+
     @Test func anInputWithADefaultIsAConstant() throws {
         let graph = Proto.graph(
             nodes: [Proto.node("Add", ["x", "w"], ["y"])],

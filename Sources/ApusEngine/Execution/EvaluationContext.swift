@@ -28,6 +28,17 @@ public struct EvaluationContext {
         }
     }
 
+    /// What a sub-graph's outputs would be for inputs of these types and shapes; nil where that depends
+    /// on contents, or where an input or an outer value is no tensor of numbers.
+    func plannedOutputs(of body: Program, _ inputs: [PlannedTensor?]) -> [PlannedTensor]? {
+        let outer = body.captures.map { captured[$0].flatMap(PlannedTensor.init) }
+        let signature = (inputs + outer).compactMap { $0 }
+        guard signature.count == inputs.count + outer.count,
+            case .plan(let plan)? = try? ProgramRunner.entry(body, signature, session)
+        else { return nil }
+        return plan.outputTensors(for: signature)
+    }
+
     /// Throws `cancelled` once nobody waits for the answer; ask now and then in long loops.
     public func checkCancelled() throws(EngineError) { try session.checkCancelled() }
 
@@ -123,5 +134,13 @@ public struct EvaluationContext {
                     PlanInputs.Input(tensor: PlannedTensor($0.dataType, $0.shape), constant: $0)
                 }
             }, outputCount: 1)
+    }
+}
+
+extension PlannedTensor {
+    /// Type and shape of a tensor of numbers; nil for other values.
+    init?(_ value: Value) {
+        guard let tensor = value.tensor, tensor.dataType != .string else { return nil }
+        self.init(tensor.dataType, tensor.shape)
     }
 }

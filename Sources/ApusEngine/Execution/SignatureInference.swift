@@ -2,9 +2,10 @@ import ApusCore
 
 /// Shapes of a model's inputs and outputs with symbolic dimensions.
 ///
-/// Output shapes that the file leaves open are found by planning the model at two points, with
-/// different lengths for each symbolic dimension: a dimension that differs between the two is
-/// dynamic, and one that equals a symbol's length at both points is that symbol.
+/// Types and shapes of outputs are found by planning the model at two points, with different lengths
+/// for each symbolic dimension: a dimension that differs between the two is dynamic, and one that
+/// equals a symbol's length at both points is that symbol. What the file says of outputs, which may
+/// be left over from an earlier state of the graph, counts only where the model cannot be planned.
 enum SignatureInference {
     private static let firstLengths = [3, 5, 7, 11, 13, 17]
     private static let secondLengths = [4, 6, 8, 12, 14, 18]
@@ -15,9 +16,8 @@ enum SignatureInference {
         var symbols: [String] = []
         let inputs = program.graph.inputs.map { named($0, &symbols) }
         var outputs = program.graph.outputs.map { $0 }
-        let isOpen = outputs.contains { $0.shape == nil || $0.shape?.contains(-1) == true }
-        if isOpen, let first = shapes(program, inputs, symbols, firstLengths, session),
-            let second = shapes(program, inputs, symbols, secondLengths, session)
+        if let first = planned(program, inputs, symbols, firstLengths, session),
+            let second = planned(program, inputs, symbols, secondLengths, session)
         {
             for index in outputs.indices {
                 merge(&outputs[index], first[index], second[index], symbols)
@@ -42,10 +42,11 @@ enum SignatureInference {
         lengths[symbol % lengths.count] + 20 * (symbol / lengths.count)
     }
 
-    private static func shapes(
+    /// The outputs' types and shapes at some lengths of the symbols.
+    private static func planned(
         _ program: Program, _ inputs: [[String?]], _ symbols: [String], _ lengths: [Int],
         _ session: RunSession
-    ) -> [Shape]? {
+    ) -> [PlannedTensor]? {
         var signature: [PlannedTensor] = []
         for (value, names) in zip(program.graph.inputs, inputs) {
             guard case .tensor(let type) = value.type, type != .string, let shape = value.shape
@@ -62,29 +63,21 @@ enum SignatureInference {
         guard case .plan(let plan)? = try? ProgramRunner.entry(program, signature, session) else {
             return nil
         }
-        return plan.outputs.map { output in
-            switch output {
-            case .computed(let tensor), .constantBytes(_, let tensor): tensor.shape
-            case .constant(let tensor): tensor.shape
-            case .input(_, let shape), .shared(_, let shape): shape
-            }
-        }
+        return plan.outputTensors(for: signature)
     }
 
     private static func merge(
-        _ output: inout GraphValue, _ first: Shape, _ second: Shape, _ symbols: [String]
+        _ output: inout GraphValue, _ first: PlannedTensor, _ second: PlannedTensor,
+        _ symbols: [String]
     ) {
+        output.type = .tensor(first.dataType)
+        let (first, second) = (first.shape, second.shape)
         guard first.count == second.count else { return }
-        if output.shape == nil {
-            output.shape = first.map { _ in -1 }
-            output.dimensionNames = first.map { _ in nil }
-        }
-        guard let shape = output.shape, shape.count == first.count else { return }
-        output.shape = zip(shape, zip(first, second)).map { known, found in
-            known >= 0 ? known : found.0 == found.1 ? found.0 : -1
-        }
+        let shape = zip(first, second).map { $0 == $1 ? $0 : -1 }
+        if output.shape?.count != shape.count { output.dimensionNames = shape.map { _ in nil } }
+        output.shape = shape
         for axis in shape.indices
-        where output.shape?[axis] == -1 && output.dimensionNames[axis] == nil {
+        where shape[axis] == -1 && output.dimensionNames[axis] == nil {
             // Names that the file gave; those made up here say nothing to a reader.
             output.dimensionNames[axis] =
                 symbols.enumerated().first { index, name in

@@ -10,7 +10,8 @@ public indirect enum ValueType: Sendable, Hashable {
     case map(key: DataType, value: ValueType)
 }
 
-/// What a graph says about one of its inputs, outputs or inner values.
+/// What a graph says about one of its inputs or outputs. What files say about inner values is not
+/// read: it may be left over from an earlier state of the graph.
 public struct GraphValue: Sendable, Hashable {
     public var name: String
     public var type: ValueType
@@ -87,18 +88,15 @@ public struct Graph: Sendable {
     /// Constants by name.
     public var initializers: [String: Tensor]
     public var nodes: [Node]
-    /// What the file says about inner values; hints only.
-    public var valueInfo: [String: GraphValue]
 
     public init(
         name: String, inputs: [GraphValue], outputs: [GraphValue], initializers: [String: Tensor],
-        nodes: [Node], valueInfo: [String: GraphValue] = [:]
+        nodes: [Node]
     ) {
         self.name = name
         self.inputs = inputs
         self.outputs = outputs
         self.initializers = initializers
         self.nodes = nodes
-        self.valueInfo = valueInfo
     }
 }

@@ -119,6 +119,25 @@ final class Plan: @unchecked Sendable {
         }
     }
 
+    /// The outputs' types and shapes.
+    ///
+    /// - Parameter signature: of the inputs that the plan was made for.
+    func outputTensors(for signature: [PlannedTensor]) -> [PlannedTensor] {
+        var result: [PlannedTensor] = []
+        for output in outputs {
+            switch output {
+            case .computed(let tensor), .constantBytes(_, let tensor): result.append(tensor)
+            case .constant(let tensor):
+                result.append(PlannedTensor(tensor.dataType, tensor.shape))
+            case .input(let source, let shape):
+                result.append(PlannedTensor(signature[source].dataType, shape))
+            case .shared(let source, let shape):
+                result.append(PlannedTensor(result[source].dataType, shape))
+            }
+        }
+        return result
+    }
+
     private static func copy(_ values: [Int]) -> UnsafeMutablePointer<Int> {
         let pointer = UnsafeMutablePointer<Int>.allocate(capacity: max(values.count, 1))
         pointer.initialize(repeating: -1, count: max(values.count, 1))

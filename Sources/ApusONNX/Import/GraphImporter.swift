@@ -34,13 +34,9 @@ final class GraphImporter {
             .filter { initializers[$0.name] == nil }
         let outputs = try values(proto.output, proto.n_output, scope, place: place)
         try check(inputs, role: "input", place: place)
-        var valueInfo: [String: GraphValue] = [:]
-        for value in try values(proto.value_info, proto.n_value_info, scope, place: place) {
-            valueInfo[value.name] = value
-        }
         return Graph(
             name: text(proto.name), inputs: inputs, outputs: outputs, initializers: initializers,
-            nodes: nodes, valueInfo: valueInfo)
+            nodes: nodes)
     }
 
     /// The scope inside a graph. A sub-graph's own values get other names where theirs are taken:

@@ -12,10 +12,8 @@ extension ONNXModel {
             let names = Self.classNames(node)
             labels[target] = names
             // One row of scores per row of input, one score per class.
-            let known = graph.valueInfo[source]
             graph.outputs[output] = GraphValue(
-                name: target, type: .tensor(.float), shape: known?.shape ?? [-1, names.count],
-                dimensionNames: known?.dimensionNames)
+                name: target, type: .tensor(.float), shape: [-1, names.count])
             graph.nodes[index] = Node(
                 name: node.name, opType: "Identity", domain: "",
                 opsetVersion: max(opsetVersions[""] ?? 1, 1), inputs: [source], outputs: [target],

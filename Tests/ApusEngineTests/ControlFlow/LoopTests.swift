@@ -45,12 +45,23 @@ struct LoopTests {
         #expect(outputs[1].floats == [2, 3, 4])
     }
 
-    @Test(arguments: [0, -1, Int64.min]) func withoutATripTheBodyGivesTheShape(
+    /// Not what the file says of the body's output.
+    @Test(arguments: [0, -1, Int64.min]) func withoutATripTheShapeIsTheBodys(
         tripCount: Int64
     ) throws {
-        let outputs = try run(try counting(stacked: .make("y", [4, nil], .float)), tripCount)
+        let outputs = try run(try counting(stacked: .make("y", [4, nil], .int64)), tripCount)
         #expect(outputs[0].floats == [2])
+        #expect(outputs[1].shape == [0, 1])
+        #expect(outputs[1].dataType == .float)
+    }
+
+    @Test func withoutATripABodyThatDependsOnContentsIsBelieved() throws {
+        let graph = try counting(
+            stacked: .make("y", [4, nil], .int64),
+            body: [.make("Add", ["x", "one"], ["next"]), .make("NonZero", ["x"], ["y"])])
+        let outputs = try run(graph, 0)
         #expect(outputs[1].shape == [0, 4, 0])
+        #expect(outputs[1].dataType == .int64)
     }
 
     @Test func aLoopWithoutEndIsCancelled() throws {

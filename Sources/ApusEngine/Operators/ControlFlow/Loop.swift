@@ -5,7 +5,7 @@ internal import ApusCore
 ///
 /// - Inputs: trip count and condition, both optional, then the carried values of any kind.
 /// - Outputs: the carried values at the end, then the scan outputs with the iterations along
-///   dimension 0. Without an iteration their other dimensions are those that the body declares.
+///   dimension 0.
 /// - Throws: `limitExceeded` once the scan outputs are over the memory limit; `cancelled`.
 /// - Source: ONNX Loop, opset 25.
 struct Loop: ControlFlowOperator {
@@ -32,7 +32,13 @@ struct Loop: ControlFlowOperator {
         var isRunning = try context.integer(inputs, 1) != 0
         var carried: [Value] = []
         for index in 0..<carriedCount { carried.append(try context.value(inputs, index + 2)) }
-        var stacks = body.graph.outputs.dropFirst(carriedCount + 1).map { StackedOutput($0) }
+        let head: [PlannedTensor?] = [
+            PlannedTensor(.int64, scalarShape(0)), PlannedTensor(.bool, scalarShape(1)),
+        ]
+        var stacks = StackedOutput.all(
+            of: body, after: carriedCount + 1,
+            isRunning && tripCountMax > 0 ? nil : head + carried.map(PlannedTensor.init),
+            in: context)
         var iteration = 0
         while isRunning && iteration < tripCountMax {
             try context.checkCancelled()

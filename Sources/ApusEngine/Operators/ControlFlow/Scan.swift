@@ -89,7 +89,14 @@ struct Scan: ControlFlowOperator {
         }
         let count = given ?? length ?? 0
         var states = initial
-        var stacks = body.graph.outputs.dropFirst(stateCount).map { StackedOutput($0) }
+        let slices = zip(inputs, axes).map { input, axis -> PlannedTensor? in
+            var shape = input.shape
+            shape.remove(at: axis)
+            return PlannedTensor(input.dataType, shape)
+        }
+        var stacks = StackedOutput.all(
+            of: body, after: stateCount,
+            count > 0 ? nil : states.map(PlannedTensor.init) + slices, in: context)
         var outputs: [[Value]] = stacks.map { _ in [] }
         for step in 0..<count {
             try context.checkCancelled()
