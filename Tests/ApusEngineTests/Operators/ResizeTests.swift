@@ -74,6 +74,69 @@ struct ResizeTests {
         }
     }
 
+    /// `scale * length` in `float`, as onnxruntime and PyTorch have it.
+    @Test(
+        arguments: [
+            (10, 0.7, 7), (10, 0.9, 9), (10, 1.1, 11), (7, 5 / 7, 5), (224, 300 / 224, 300),
+            (13, 27 / 13, 27), (100, 0.33, 33), (640, 0.65, 416), (10, 0.69, 6), (5, 1.3, 6),
+            (3, 1 / 3, 1), (1, 0.5, 0),
+        ] as [(Int, Float, Int)])
+    func lengthsAreProductsInSinglePrecision(length: Int, scale: Float, expected: Int) throws {
+        for mode in ["nearest", "linear", "cubic"] {
+            let result = try run(
+                "Resize",
+                [
+                    try .floats([length], [Float](repeating: 1, count: length)), nil,
+                    try .floats([1], [scale]),
+                ],
+                ["mode": text(mode)], opset: 18, constants: [2])[0]
+            #expect(result.shape == [expected])
+        }
+    }
+
+    /// The corners of a tensor of whole length are aligned, as PyTorch and onnxruntime do; but for
+    /// axes that shrink from opset 19 on, as in the standard's own cases.
+    @Test(
+        arguments: [
+            (13, 1.3, 5), (18, 1.3, 5), (19, 1.3, 5), (22, 1.7, 7), (13, 0.7, 2), (18, 0.7, 2),
+            (19, 0.7, 2.5), (22, 0.7, 2.5),
+        ] as [(Int, Float, Float)])
+    func alignedCornersAreThoseOfTheResizedTensor(opset: Int, scale: Float, last: Float) throws {
+        let result = try run(
+            "Resize",
+            [try .floats([5], [0, 10, 20, 30, 40]), nil, try .floats([1], [scale])],
+            ["mode": text("linear"), "coordinate_transformation_mode": text("align_corners")],
+            opset: opset, constants: [2])[0]
+        #expect(result.shape == [Int(5 * scale)])
+        for (position, value) in result.floats.enumerated() {
+            let expected = Float(position) * 40 / last
+            #expect(abs(value - expected) < 1e-4)
+        }
+    }
+
+    /// Where `x / scale` is whole, the `float` that stands for the scale must not spoil it.
+    @Test(arguments: [(3, 7), (224, 300), (5, 12), (49, 64), (10, 3), (300, 224)])
+    func theNearestElementIsTheWholeOne(source: Int, target: Int) throws {
+        for way in 0..<2 {
+            let scales = try Tensor.floats([1], [Float(target) / Float(source)])
+            let sizes = try Tensor.int64s([1], [Int64(target)])
+            let result = try run(
+                "Resize",
+                [
+                    try .floats([source], (0..<source).map { Float($0) }), nil,
+                    way == 0 ? scales : nil, way == 0 ? nil : sizes,
+                ],
+                [
+                    "coordinate_transformation_mode": text("asymmetric"),
+                    "nearest_mode": text("floor"),
+                ],
+                opset: 18)[0]
+            for position in 0..<target where position * source % target == 0 {
+                #expect(result.floats[position] == Float(position * source / target))
+            }
+        }
+    }
+
     @Test func wholeNumbersRoundToEvenAndSaturate() throws {
         let x = try Tensor(.uint8, [2], [UInt8(0), 255])
         let result = try run(

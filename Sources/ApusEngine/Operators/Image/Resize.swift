@@ -2,7 +2,9 @@ internal import ApusCore
 
 /// Resizes a tensor along its axes; ONNX Resize and Upsample.
 ///
-/// - Shapes: each axis gets `floor(length * scale)` elements, or the given size.
+/// - Shapes: each axis gets `floor(length * scale)` elements, or the given size. The product is one of
+///   `float`, the type of scales: 10 · 0.7 is 7, as in onnxruntime, the standard's own shape inference
+///   and PyTorch, while the `float` 0.7 times 10 is a little less.
 /// - Types: every type for the nearest mode, numbers for the others. Interpolates in `float` or
 ///   `double` (`ImageElement`), one axis after the other.
 /// - Source: ONNX Resize, opset 19. Before opset 11 (and Upsample) positions are `x / scale`, and
@@ -16,6 +18,8 @@ struct Resize: StepOperator {
     private let extrapolation: Float
     /// The rounding before opset 11: to the element before, on axes that shrink to the one after.
     private let isOldRounding: Bool
+    /// See `ResizeCoordinates`.
+    private let alignsByScale: Bool
 
     init(_ node: NodeReader) throws(EngineError) {
         let isOld = node.opsetVersion < 11 || node.node.opType == "Upsample"
@@ -42,6 +46,7 @@ struct Resize: StepOperator {
         excludesOutside = try node.flag("exclude_outside")
         extrapolation = try node.float("extrapolation_value", default: 0)
         isOldRounding = isOld
+        alignsByScale = node.opsetVersion >= 19
     }
 
     var contentInputs: [Int] { sizing.contentInputs }
@@ -100,7 +105,9 @@ struct Resize: StepOperator {
         if isNearest, isOldRounding { filter = .nearest(axis.scale < 1 ? .ceil : .floor) }
         let coordinates = ResizeCoordinates(
             mode: coordinates, sourceLength: axis.sourceLength, targetLength: axis.targetLength,
-            scale: axis.scale, region: axis.region)
+            scale: axis.scale, region: axis.region,
+            alignsByScale: alignsByScale && axis.isByScale && axis.scale < 1,
+            isSinglePrecision: isNearest)
         return ResizeWeights(
             coordinates, filter, antialiases: antialiases, excludesOutside: excludesOutside)
     }

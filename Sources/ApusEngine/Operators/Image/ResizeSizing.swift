@@ -13,6 +13,8 @@ struct ResizeSizing: Sendable {
         var sourceLength: Int
         var targetLength: Int
         var scale: Double
+        /// Whether the scale was given, and the target length follows from it.
+        var isByScale = false
         var region: (start: Double, end: Double)
 
         /// Nothing to do: as long as before, at scale 1, and whole.
@@ -73,8 +75,8 @@ struct ResizeSizing: Sendable {
         var result = shape.map {
             Axis(sourceLength: $0, targetLength: $0, scale: 1, region: (0, 1))
         }
-        let given = try floats(inputs, scalesInput)?.map { Double($0) }
-        let scales = fixedScales.map { $0.map { Double($0) } } ?? given
+        let given = try floats(inputs, scalesInput)
+        let scales = fixedScales ?? given
         let sizes =
             try sizesInput.map { index throws(EngineError) in
                 try inputs.integers(index)
@@ -91,20 +93,22 @@ struct ResizeSizing: Sendable {
     }
 
     private func apply(
-        scales: [Double], _ chosen: [Int], _ result: inout [Axis], _ inputs: PlanInputs
+        scales: [Float], _ chosen: [Int], _ result: inout [Axis], _ inputs: PlanInputs
     ) throws(EngineError) {
         guard scales.count == chosen.count else {
             throw inputs.fail("has \(scales.count) scales for \(chosen.count) axes")
         }
         for (axis, scale) in zip(chosen, scales) {
-            let length = Double(result[axis].sourceLength) * scale
+            let length = Float(result[axis].sourceLength) * scale
             guard scale > 0, length <= 0x1p40 else {
                 throw inputs.fail(
                     "scale \(scale) of axis \(axis) is not positive or makes more than 2^40 elements"
                 )
             }
-            result[axis].scale = scale
-            result[axis].targetLength = Int(length)
+            result[axis].scale = Double(scale)
+            result[axis].isByScale = true
+            // Not every length is a `float`; scale 1 keeps all.
+            if scale != 1 { result[axis].targetLength = Int(length) }
         }
     }
 
