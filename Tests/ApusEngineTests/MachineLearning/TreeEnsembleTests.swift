@@ -36,9 +36,48 @@ struct TreeEnsembleTests {
         #expect(try regress(tracking, x).floats == [3, 4, 3])
     }
 
+    /// What skl2onnx writes for `decision_leaf`: onnxruntime's answers.
+    @Test func oneTargetTakesTheFirstOfALeafsWeights() throws {
+        let x = try Tensor.floats([2, 2], [0, 0.5, 0, 0.6])
+        var several = stump
+        several["target_treeids"] = .ints([0, 0, 0, 0, 0])
+        several["target_nodeids"] = .ints([2, 1, 1, 2, 1])
+        several["target_ids"] = .ints([0, 0, 0, 0, 0])
+        several["target_weights"] = .floats([4, 3, 30, 40, 300])
+        #expect(try regress(several, x).floats == [3, 4])
+        several["n_targets"] = .int(2)
+        #expect(try regress(several, x).floats == [333, 0, 44, 0])
+    }
+
+    /// As LightGBM's converter writes a split by categories: one node per category, a shared child.
+    @Test func nodesMayShareAChild() throws {
+        var shared: [String: Attribute] = [
+            "nodes_treeids": .ints([0, 0, 0, 0, 0, 0, 0]),
+            "nodes_nodeids": .ints([0, 1, 2, 3, 4, 5, 6]),
+            "nodes_featureids": .ints([0, 0, 0, 1, 0, 0, 0]),
+            "nodes_values": .floats([3, 1, 7, 0.5, 0, 0, 0]),
+            "nodes_modes": modes([
+                "BRANCH_EQ", "BRANCH_EQ", "BRANCH_EQ", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF",
+            ]),
+            "nodes_truenodeids": .ints([3, 3, 3, 4, 0, 0, 0]),
+            "nodes_falsenodeids": .ints([1, 2, 6, 5, 0, 0, 0]),
+            "target_treeids": .ints([0, 0, 0]), "target_nodeids": .ints([4, 5, 6]),
+            "target_ids": .ints([0, 0, 0]), "target_weights": .floats([10, 20, 30]),
+            "n_targets": .int(1),
+        ]
+        let x = try Tensor.floats([6, 2], [3, 0, 1, 1, 7, 0, 2, 0, .nan, 0, 7, .nan])
+        #expect(try regress(shared, x).floats == [10, 20, 10, 30, 30, 20])
+        shared["nodes_missing_value_tracks_true"] = .ints([1, 1, 1, 0, 0, 0, 0])
+        #expect(try regress(shared, x).floats == [10, 20, 10, 30, 10, 20])
+        // No chain: the second node asks another feature.
+        shared["nodes_featureids"] = .ints([0, 1, 0, 1, 0, 0, 0])
+        shared["nodes_missing_value_tracks_true"] = nil
+        #expect(try regress(shared, x).floats == [10, 20, 10, 30, 30, 20])
+    }
+
     /// Attribute, hostile value, what the message names.
     private static let hostile: [(String, Attribute, String)] = [
-        ("nodes_truenodeids", .ints([0, 0, 0]), "twice"),
+        ("nodes_truenodeids", .ints([0, 0, 0]), "again and again"),
         ("nodes_truenodeids", .ints([7, 0, 0]), "nodes_truenodeids"),
         ("nodes_nodeids", .ints([0, 1, 1]), "nodes_nodeids"),
         ("nodes_featureids", .ints([-1, 0, 0]), "nodes_featureids"),

@@ -8,6 +8,10 @@ enum TreeAggregation: Int, Sendable {
 /// An ensemble of trees, checked and laid out: what TreeEnsembleRegressor, TreeEnsembleClassifier and
 /// TreeEnsemble share.
 ///
+/// A leaf has one weight per target. Where a file gives several for the only target (skl2onnx does for
+/// `decision_leaf` and `decision_path`), the first counts, as in onnxruntime; for one of many targets
+/// their sum does, there too.
+///
 /// Scores are added in the order of the trees, one row at a time: they do not depend on the batch or
 /// the threads. Features are compared and weights added in `float`, in `double` where the input is.
 final class TreeEnsembleModel: Sendable {
@@ -42,17 +46,19 @@ final class TreeEnsembleModel: Sendable {
         self.targetCount = targetCount
         self.aggregation = aggregation
         var starts: [Int32] = [0]
+        var kept: [Weight] = []
         for leaf in leaves {
             for weight in leaf where weight.target < 0 || weight.target >= targetCount {
                 throw reader.fail(
                     "has a weight for target \(weight.target), which is not in "
                         + "0..<\(targetCount)")
             }
-            starts.append(starts[starts.count - 1] + Int32(leaf.count))
+            kept += targetCount == 1 ? leaf.prefix(1) : leaf[...]
+            starts.append(Int32(kept.count))
         }
         leafStarts = starts
-        targets = leaves.flatMap { $0.map { Int32($0.target) } }
-        weights = leaves.flatMap { $0.map(\.weight) }
+        targets = kept.map { Int32($0.target) }
+        weights = kept.map(\.weight)
     }
 
     private func walkable<Real: TreeNumber>(

@@ -1,7 +1,7 @@
 internal import CApusKernels
 
 /// Where a branch of a tree leads.
-enum TreeBranch: Sendable {
+enum TreeBranch: Sendable, Equatable {
     case node(Int)
     case leaf(Int)
 }
@@ -22,6 +22,47 @@ struct TreeNodes {
     var roots: [TreeBranch] = []
     var sets: [[Double]] = []
     var leafCount = 0
+
+    /// The same trees, where chains of nodes that ask one feature for one value after another, and
+    /// lead to the same place when it is found, are one node that asks for a set: converters of
+    /// categorical splits write such chains, whose nodes share a child.
+    func joiningChains() -> TreeNodes {
+        var next = [Int?](repeating: nil, count: nodes.count)
+        var isHead = [Bool](repeating: true, count: nodes.count)
+        let parents = parentCounts()
+        for (index, node) in nodes.enumerated() where node.mode == APUS_TREE_EQ {
+            guard case .node(let other) = node.whenFalse, parents[other] == 1 else { continue }
+            let link = nodes[other]
+            guard link.mode == node.mode, link.feature == node.feature,
+                link.whenTrue == node.whenTrue, link.missingIsTrue == node.missingIsTrue
+            else { continue }
+            next[index] = other
+            isHead[other] = false
+        }
+        var result = self
+        for head in nodes.indices where isHead[head] && next[head] != nil {
+            var values = [nodes[head].threshold]
+            var last = head
+            while let link = next[last] {
+                values.append(nodes[link].threshold)
+                last = link
+            }
+            result.nodes[head].mode = APUS_TREE_MEMBER
+            result.nodes[head].set = result.sets.count
+            result.nodes[head].whenFalse = nodes[last].whenFalse
+            result.sets.append(values)
+        }
+        return result
+    }
+
+    /// How many roots and nodes lead to each node.
+    private func parentCounts() -> [Int] {
+        var counts = [Int](repeating: 0, count: nodes.count)
+        for branch in roots + nodes.flatMap({ [$0.whenTrue, $0.whenFalse] }) {
+            if case .node(let index) = branch { counts[index] += 1 }
+        }
+        return counts
+    }
 }
 
 /// Trees laid out for walking: nodes of a tree together, level by level, siblings side by side.
@@ -42,9 +83,14 @@ struct TreeLayout: Sendable {
     /// Columns that the input must have.
     let columnCountMin: Int
 
-    /// - Throws: if a node's feature is out of range, or a node is reached twice: by a cycle, or from
-    ///   two parents.
-    init(_ source: TreeNodes, _ reader: NodeReader) throws(EngineError) {
+    /// Nodes with several parents are laid out once for each; at most this many more than there are
+    /// nodes.
+    private static let copyCountMax = 1 << 16
+
+    /// - Throws: if a node's feature is out of range, or nodes are reached again and again: by a cycle,
+    ///   or from too many parents.
+    init(_ given: TreeNodes, _ reader: NodeReader) throws(EngineError) {
+        let source = given.joiningChains()
         guard source.nodes.count < 1 << 30, source.leafCount < 1 << 30 else {
             throw reader.fail("has \(source.nodes.count) nodes, at most 2^30 are allowed")
         }
@@ -62,7 +108,7 @@ struct TreeLayout: Sendable {
             largest = max(largest, node.feature)
         }
         columnCountMin = largest + 1
-        var isPlaced = [Bool](repeating: false, count: source.nodes.count)
+        var room = source.nodes.count + Self.copyCountMax
         nodes.reserveCapacity(2 * source.nodes.count + source.roots.count)
         for root in source.roots {
             roots.append(UInt32(nodes.count))
@@ -78,12 +124,12 @@ struct TreeLayout: Sendable {
                     nodes[slot] = Node(
                         threshold: 0, index: UInt32(leaf), bits: 0, child: UInt32(slot))
                 case .node(let index):
-                    guard !isPlaced[index] else {
+                    guard room > 0 else {
                         throw reader.fail(
-                            "has trees in which node \(index) is reached twice, by a cycle or "
-                                + "from two parents")
+                            "has trees in which nodes are reached again and again, by a cycle or "
+                                + "from many parents")
                     }
-                    isPlaced[index] = true
+                    room -= 1
                     let node = source.nodes[index]
                     nodes[slot] = Node(
                         threshold: node.threshold,
