@@ -10,7 +10,8 @@ struct FuseQuantizedConvolution: GraphPass {
         var nodes: [Node?] = graph.nodes
         for index in nodes.indices {
             guard let last = nodes[index], last.opType == "QuantizeLinear", last.domain.isEmpty,
-                let target = Quantization(last, graph.initializers), target.isScalar
+                let target = Quantization(last, graph.initializers), target.isScalar,
+                target.isByte
             else { continue }
             var makers: [Int] = []
             var value = last.inputs[0]

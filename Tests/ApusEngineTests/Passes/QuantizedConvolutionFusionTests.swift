@@ -11,6 +11,8 @@ struct QuantizedConvolutionFusionTests {
         var hasRelu = false
         var groups = 1
         var outputZero: UInt8 = 0
+        /// The type of the output: the integers that are neither `uint8` nor `int8` stay in floats.
+        var outputType = DataType.uint8
         var biasFactor: Float = 1
         var keepsSum = false
     }
@@ -39,6 +41,10 @@ struct QuantizedConvolutionFusionTests {
             .make("QuantizeLinear", [example.hasRelu ? "r" : "c", "sy", "zy"], ["qy"]),
             .make("DequantizeLinear", ["qy", "sy", "zy"], ["y"]),
         ]
+        let zero: Tensor =
+            example.outputType == .int16
+            ? try Tensor(.int16, [], [Int16(-128)])
+            : try Tensor(.uint8, [], [example.outputZero])
         return .make(
             inputs: [.make("x", [2, channels, 7, 5])],
             outputs: [.make("y", nil)] + (example.keepsSum ? [.make("c", nil)] : []),
@@ -48,7 +54,7 @@ struct QuantizedConvolutionFusionTests {
                 "sw": try .floats(shape, scales),
                 "b": try Tensor(.int32, [outputs], bias),
                 "sb": try .floats(shape, scales.map { $0 * 0.02 * example.biasFactor }),
-                "sy": try .floats([], [0.1]), "zy": try Tensor(.uint8, [], [example.outputZero]),
+                "sy": try .floats([], [0.1]), "zy": zero,
             ], nodes)
     }
 
@@ -71,6 +77,13 @@ struct QuantizedConvolutionFusionTests {
         let (expected, plainCounts) = try answer(plain)
         #expect(plainCounts["QLinearConv"] == nil)
         return (Set(zip(fused, expected).map { Int((($0 - $1) / 0.1).rounded()) }), counts)
+    }
+
+    /// Mixed precision, as for other processors: the convolution is not QLinearConv's.
+    @Test(arguments: [false, true]) func widerOutputsStayInFloats(hasRelu: Bool) throws {
+        let (steps, counts) = try differences(Example(hasRelu: hasRelu, outputType: .int16))
+        #expect(steps.isSubset(of: [-1, 0, 1]))
+        #expect(counts["QLinearConv"] == nil && counts["Conv"] == 1)
     }
 
     @Test func computesInIntegers() throws {
