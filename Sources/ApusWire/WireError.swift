@@ -12,6 +12,8 @@ public enum WireError: ServingError, Equatable {
     case unknownDataType(input: String, found: String)
     /// A type that only the binary form can carry.
     case noJSONForm(role: TensorRole, name: String, dataType: DataType)
+    /// Strings of an output that are no UTF-8, in an answer that is text.
+    case notUTF8(output: String, index: Int)
     /// A negative dimension, or more elements than any memory holds.
     case invalidShape(input: String, shape: String)
     case elementCount(input: String, found: Int, expected: Int, shape: Shape)
@@ -121,6 +123,9 @@ public enum WireError: ServingError, Equatable {
         case .noJSONForm(let role, let name, let dataType):
             "\(role) \"\(name)\" has datatype \(dataType.wireName ?? "\(dataType)"), which JSON "
                 + "cannot carry: use the binary tensor data extension"
+        case .notUTF8(let output, let index):
+            "output \"\(output)\" has bytes that are no UTF-8 as element \(index), which JSON and other "
+                + "text cannot carry: ask for \"binary_data_output\" in the Open Inference Protocol"
         case .invalidShape(let input, let shape):
             "input \"\(input)\" has shape \(shape): dimensions must be non-negative integers whose "
                 + "product fits into memory"

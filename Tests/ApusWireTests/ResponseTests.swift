@@ -29,13 +29,38 @@ import Testing
                 == #"{"model_name":"model","model_version":"1","outputs":[]}"#)
     }
 
-    @Test func bytesThatAreNoTextAreWrittenAsTheyAre() throws {
-        let tensor = try Tensor(shape: [2], strings: [[0xff, 0x22, 0x00], Array("é".utf8)])
-        let (body, _) = try InferenceResponseEncoder(
-            try response([NamedTensor(name: "y", tensor: tensor)]), format: ResponseFormat()
-        ).encoded()
-        let expected = Array("[\"".utf8) + [0xff] + Array("\\\"\\u0000\",\"é\"]".utf8)
-        #expect(body.indices.contains { body[$0...].starts(with: expected) })
+    /// In every form of answer that is text, of every dialect.
+    @Test(
+        arguments: [
+            [0xff, 0x22, 0x00], [0xc3], [0xed, 0xa0, 0x80],
+            Array("Gruß".unicodeScalars.map { UInt8($0.value) }),
+        ] as [[UInt8]])
+    func bytesThatAreNoUTF8AreRefusedAndTheWayOutIsNamed(bytes: [UInt8]) throws {
+        let tensor = try Tensor(shape: [2], strings: [Array("é".utf8), bytes])
+        let output = NamedTensor(name: "y", tensor: tensor)
+        let answer = try response([output])
+        let writers: [() throws -> [UInt8]] = [
+            { try InferenceResponseEncoder(answer, format: ResponseFormat()).encoded().body },
+            { try GenerateResponseEncoder.json(answer) },
+            { try GenerateResponseEncoder.event(answer) },
+            { try TensorFlowResponse.json([output], form: .rows) },
+            { try RowsText.jsonLines([output]) },
+            { try RowsText.csv([output]) },
+        ]
+        for writer in writers {
+            let error = #expect(throws: WireError.notUTF8(output: "y", index: 1)) { try writer() }
+            #expect(error?.message.contains("binary_data_output") == true)
+        }
+        let binary = ResponseFormat(formOfAll: .binary)
+        let (body, _) = try InferenceResponseEncoder(answer, format: binary).encoded()
+        #expect(body.suffix(bytes.count) == bytes[...])
+    }
+
+    @Test func textIsEscapedWhereJSONDemandsIt() throws {
+        let tensor = try Tensor(shape: [2], strings: [[0x22, 0x00], Array("é😀".utf8)])
+        #expect(
+            try json(try response([NamedTensor(name: "y", tensor: tensor)]))
+                .contains(#""data":["\"\u0000","é😀"]"#))
     }
 
     @Test func headerLengthIsGivenOnlyIfBytesFollow() throws {

@@ -41,8 +41,8 @@ public struct InferenceResponseEncoder {
     /// The room that `write` needs, in bytes.
     public let byteCountMax: Int
 
-    /// - Throws: `noJSONForm` for an output that only the binary form can carry, `unsupported` for
-    ///   one that no form can, `answerTooLong`.
+    /// - Throws: `noJSONForm` or `notUTF8` for an output that only the binary form can carry,
+    ///   `unsupported` for one that no form can, `answerTooLong`.
     public init(_ response: InferenceResponse, format: ResponseFormat) throws(WireError) {
         self.response = response
         var forms: [Form] = []
@@ -78,7 +78,7 @@ public struct InferenceResponseEncoder {
         if form == .absent { return frame }
         if form == .binary { return frame + BinaryTensor.byteCount(of: tensor) }
         if let strings = tensor.strings {
-            return strings.reduce(frame) { $0 + JSONCursor.byteCount(of: $1) + 1 }
+            return try frame + JSONCursor.byteCount(ofStrings: strings, output: output.name)
         }
         guard let element = tensor.dataType.jsonElement else {
             throw .noJSONForm(role: .output, name: output.name, dataType: tensor.dataType)

@@ -46,7 +46,7 @@ struct JSONCursor {
         text.withUTF8 { string($0) }
     }
 
-    /// Bytes as a string; those from 0x80 on are written as they are, even if they are no UTF-8.
+    /// Bytes as a string; they must be UTF-8.
     mutating func string(_ bytes: UnsafeBufferPointer<UInt8>) {
         // An empty buffer may have no address; nothing is read from this one then.
         next += apus_print_string(bytes.baseAddress ?? UnsafePointer(next), bytes.count, next)
@@ -88,8 +88,22 @@ struct JSONCursor {
         return text.withUTF8 { byteCount(of: $0) }
     }
 
-    static func byteCount(of bytes: [UInt8]) -> Int {
-        bytes.withUnsafeBufferPointer { byteCount(of: $0) }
+    /// What the strings of an output take, with a comma behind each.
+    ///
+    /// - Throws: `notUTF8`: their bytes are any, those of JSON are not.
+    static func byteCount(
+        ofStrings strings: [[UInt8]], output: String
+    ) throws(WireError) -> Int {
+        var total = 0
+        for (index, text) in strings.enumerated() {
+            let printed: Int? = text.withUnsafeBufferPointer { bytes in
+                let isText = bytes.baseAddress.map { apus_is_utf8($0, bytes.count) } ?? true
+                return isText ? byteCount(of: bytes) : nil
+            }
+            guard let printed else { throw .notUTF8(output: output, index: index) }
+            total += printed + 1
+        }
+        return total
     }
 
     private static func byteCount(of bytes: UnsafeBufferPointer<UInt8>) -> Int {

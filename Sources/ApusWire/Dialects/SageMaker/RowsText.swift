@@ -53,7 +53,14 @@ public enum RowsText {
     private static func texts(_ output: NamedTensor) throws(WireError) -> [String] {
         let tensor = output.tensor
         if let strings = tensor.strings {
-            return strings.map { quoted(String(decoding: $0, as: UTF8.self)) }
+            var texts: [String] = []
+            for (index, bytes) in strings.enumerated() {
+                guard let text = String(validating: bytes, as: UTF8.self) else {
+                    throw .notUTF8(output: output.name, index: index)
+                }
+                texts.append(quoted(text))
+            }
+            return texts
         }
         let flat: Tensor
         do { flat = try tensor.reshaped(to: [tensor.elementCount]) } catch {

@@ -12,6 +12,7 @@ struct NestedTensor {
     private let strides: [Int]
 
     /// - Parameter name: of the output, for messages.
+    /// - Throws: `unsupported` or `notUTF8` for what JSON cannot carry.
     init(_ tensor: Tensor, name: String, isBase64: Bool = false) throws(WireError) {
         self.tensor = tensor
         self.isBase64 = isBase64
@@ -23,10 +24,11 @@ struct NestedTensor {
             arrays = try Self.product(arrays, dimension)
         }
         if let strings = tensor.strings {
-            for text in strings {
+            if isBase64 {
                 // Base64 takes a third more, the object around it ten bytes.
-                let length = isBase64 ? text.count / 3 * 4 + 18 : JSONCursor.byteCount(of: text) + 1
-                bound = try Self.sum(bound, length)
+                for text in strings { bound = try Self.sum(bound, text.count / 3 * 4 + 18) }
+            } else {
+                bound = try Self.sum(bound, JSONCursor.byteCount(ofStrings: strings, output: name))
             }
         } else {
             guard let element = tensor.dataType.jsonElement else {
