@@ -66,6 +66,16 @@ import Testing
         #expect(try ValueReader.value(file, type: .tensor(.float)) == nil)
     }
 
+    /// 1, and its second and third neighbours above.
+    @Test func bfloat16MayDifferByTwoUnitsInTheLastPlace() throws {
+        let one: UInt16 = 0x3f80
+        func value(_ bits: UInt16) throws -> Value { .tensor(try Tensor(.bfloat16, [1], [bits])) }
+        #expect(difference(try value(one + 2), try value(one)) == nil)
+        #expect(difference(try value(one + 3), try value(one)) != nil)
+        let wide = Tolerance(relative: 0.1)
+        #expect(difference(try value(one + 3), try value(one), wide) == nil)
+    }
+
     @Test func numbersMayDifferByTheToleranceOnly() throws {
         let tolerance = Tolerance(relative: 0.01, absolute: 0.1)
         #expect(difference(try tensor([101.05]), try tensor([100]), tolerance) == nil)
@@ -142,7 +152,10 @@ import Testing
         #expect(
             try CaseSettings.tolerance(path) == Tolerance(relative: 0.5, absolute: 1e-5))
         #expect(try CaseSettings.tolerance(scratch.path + "/none.json") == Tolerance())
-        for wrong in ["[1]", #"{"rtol": "x"}"#, #"{"rtol": -1}"#, "{rtol: 1}", ""] {
+        let further = #"{"name": "a, \"b\": 1}", "atol": 2, "sets": [{"rtol": [9]}], "kind": null}"#
+        let other = try scratch.write("case.json", Array(further.utf8))
+        #expect(try CaseSettings.tolerance(other) == Tolerance(absolute: 2))
+        for wrong in ["[1]", #"{"rtol": "x"}"#, #"{"rtol": -1}"#, "{rtol: 1}", "", #"{"rtol": 1"#] {
             let path = try scratch.write("case.json", Array(wrong.utf8))
             #expect(throws: ONNXError.self) { try CaseSettings.tolerance(path) }
         }

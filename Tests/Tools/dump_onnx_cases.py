@@ -5,7 +5,7 @@ The cases come with the package `onnx`: most are generators, the rest lie in its
 becomes
 
     OUT_DIR/<kind>/<case>/model.onnx
-    OUT_DIR/<kind>/<case>/case.json                       {"rtol": ..., "atol": ...}
+    OUT_DIR/<kind>/<case>/case.json              {"rtol": ..., "atol": ..., and more}
     OUT_DIR/<kind>/<case>/test_data_set_<i>/input_<j>.pb, output_<j>.pb
 
 where a value file holds a TensorProto, SequenceProto or OptionalProto, as the model declares it. An
@@ -26,7 +26,6 @@ from onnx.backend.test.runner import Runner
 STORED_KINDS = ("simple", "pytorch-converted", "pytorch-operator")
 TRAINING_DOMAIN = "ai.onnx.preview.training"
 DEFAULT_TOLERANCE = {"rtol": 1e-3, "atol": 1e-7}
-BFLOAT16_RTOL = 2.0**-6  # two units in the last place, as the package's own runner allows
 
 
 def message_of(value, value_info):
@@ -58,26 +57,20 @@ def write_values(directory, prefix, values, value_infos):
             (directory / f"{prefix}_{index}.pb").write_bytes(message.SerializeToString())
 
 
-def write_case(directory, model_bytes, tolerance):
-    """Start a case directory: the model and its tolerance."""
+def write_case(directory, model_bytes, settings):
+    """Start a case directory: the model, its tolerance, and more members that nobody reads."""
     directory.mkdir(parents=True)
     (directory / "model.onnx").write_bytes(model_bytes)
-    (directory / "case.json").write_text(json.dumps(tolerance) + "\n")
+    (directory / "case.json").write_text(json.dumps(settings) + "\n")
 
 
 def is_training(model):
     return any(entry.domain == TRAINING_DOMAIN for entry in model.opset_import)
 
 
-def tolerance_of(case, model):
-    """The case's own tolerance; bfloat16 outputs cannot be compared more finely than they are
-    stored.
-    """
-    rtol = case.rtol
-    output_types = (o.type.tensor_type.elem_type for o in model.graph.output)
-    if TensorProto.BFLOAT16 in output_types:
-        rtol = max(rtol, BFLOAT16_RTOL)
-    return {"rtol": rtol, "atol": case.atol}
+def settings_of(case):
+    """The case's own tolerance, and what else the package says of it."""
+    return {"name": case.name, "kind": case.kind, "rtol": case.rtol, "atol": case.atol}
 
 
 def dump_node_cases(target):
@@ -86,7 +79,7 @@ def dump_node_cases(target):
         if is_training(case.model):
             continue
         directory = target / "node" / case.name
-        write_case(directory, case.model.SerializeToString(), tolerance_of(case, case.model))
+        write_case(directory, case.model.SerializeToString(), settings_of(case))
         graph = case.model.graph
         for index, (inputs, outputs) in enumerate(case.data_sets):
             data_set = directory / f"test_data_set_{index}"
@@ -102,7 +95,7 @@ def dump_stored_cases(target, kind):
         if is_training(model):
             continue
         directory = target / kind / case.name
-        write_case(directory, (source / "model.onnx").read_bytes(), tolerance_of(case, model))
+        write_case(directory, (source / "model.onnx").read_bytes(), settings_of(case))
         for data_set in sorted(source.glob("test_data_set_*")):
             shutil.copytree(data_set, directory / data_set.name)
 

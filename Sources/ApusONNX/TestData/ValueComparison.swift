@@ -13,9 +13,13 @@ public struct Tolerance: Sendable, Equatable {
 }
 
 /// Compares values as the ONNX backend tests do: types and shapes are equal, floating-point numbers
-/// close, everything else equal; NaN equals NaN.
+/// close, everything else equal; NaN equals NaN. For `bfloat16`, whose neighbours lie further apart
+/// than most tolerances, the relative tolerance is at least two units in the last place.
+///
+/// - Source: `onnx.backend.test.runner`, `assert_similar_outputs`.
 public struct ValueComparison: Sendable {
     public let tolerance: Tolerance
+    private static let relativeMinOfBFloat16 = 0x1p-6
 
     public init(tolerance: Tolerance) { self.tolerance = tolerance }
 
@@ -88,12 +92,16 @@ public struct ValueComparison: Sendable {
         guard let a = ElementNumbers.parts(found), let e = ElementNumbers.parts(expected) else {
             return exactDifference(found, expected, order: order)
         }
-        return difference(a, e, order: order)
+        var tolerance = tolerance
+        if expected.dataType == .bfloat16 {
+            tolerance.relative = max(tolerance.relative, Self.relativeMinOfBFloat16)
+        }
+        return difference(a, e, order: order, tolerance)
     }
 
     private func difference(
         _ found: (real: [Double], imaginary: [Double]),
-        _ expected: (real: [Double], imaginary: [Double]), order: [Int]?
+        _ expected: (real: [Double], imaginary: [Double]), order: [Int]?, _ tolerance: Tolerance
     ) -> String? {
         var wrong = 0
         var worst: (index: Int, excess: Double)?
@@ -102,7 +110,7 @@ public struct ValueComparison: Sendable {
             let isComplex = !expected.imaginary.isEmpty
             let excess = excess(
                 (found.real[place], isComplex ? found.imaginary[place] : 0),
-                (expected.real[index], isComplex ? expected.imaginary[index] : 0))
+                (expected.real[index], isComplex ? expected.imaginary[index] : 0), tolerance)
             guard excess > 0 else { continue }
             wrong += 1
             if worst.map({ $0.excess < excess }) ?? true { worst = (index, excess) }
@@ -115,7 +123,8 @@ public struct ValueComparison: Sendable {
 
     /// How much the difference is over the tolerance; 0 if it is not.
     private func excess(
-        _ found: (real: Double, imaginary: Double), _ expected: (real: Double, imaginary: Double)
+        _ found: (real: Double, imaginary: Double), _ expected: (real: Double, imaginary: Double),
+        _ tolerance: Tolerance
     ) -> Double {
         let foundIsNaN = found.real.isNaN || found.imaginary.isNaN
         let expectedIsNaN = expected.real.isNaN || expected.imaginary.isNaN
