@@ -34,6 +34,22 @@ import Testing
         #expect(model.signature.outputs.first?.shape == [-1, 4])
     }
 
+    @Test func anInputWithoutAShapeTakesWhatTheOperatorsTake() throws {
+        let free = ProtoMessage().text(1, "x").message(
+            2, ProtoMessage().message(1, ProtoMessage().int(1, 1)))
+        let graph = Proto.graph(
+            nodes: [Proto.node("Relu", ["x"], ["y"])], inputs: [free],
+            outputs: [ProtoMessage().text(1, "y")])
+        let model = try EngineModel(read(Proto.model(graph)).graph)
+        #expect(model.signature.inputs.map(\.hasRank) == [false])
+        #expect(!model.signature.isBatchable)
+        for shape in [[], [2], [1, 2]] {
+            let x = try Tensor(.float, shape, [Float](repeating: 1, count: shape.elementCount))
+            let y = try model.makeInstance().run([x], threadCountMax: 1, cancellation: nil)
+            #expect(y.map(\.shape) == [shape])
+        }
+    }
+
     /// Conv and Add of an image without a batch, where the file says that it has one.
     @Test func shapesThatTheFileGivesForInnerValuesAreNotBelieved() throws {
         let weights: [Float] = [1, 0, 0, 1]

@@ -16,6 +16,7 @@ import Testing
 
     func check(
         _ inputs: [(String, Tensor)], outputs: [String] = [], maxBatchSize: Int = 4,
+        signature: ModelSignature = signature,
         configure: (inout ModelConfiguration) -> Void = { _ in }
     ) throws -> CheckedRequest {
         var configuration = ModelConfiguration(name: "fake")
@@ -24,7 +25,7 @@ import Testing
         configuration.rows = .independent
         configure(&configuration)
         let check = RequestCheck(
-            identity: try SchedulerHarness.identity(), signature: Self.signature,
+            identity: try SchedulerHarness.identity(), signature: signature,
             configuration: configuration)
         return try check.checked(
             InferenceRequest(
@@ -38,6 +39,19 @@ import Testing
 
     func integers(_ shape: Shape) throws -> Tensor {
         try Tensor(.int64, shape, [Int64](repeating: 0, count: shape.elementCount))
+    }
+
+    @Test func anInputWithoutARankTakesEveryShape() throws {
+        let free = ModelSignature(
+            inputs: [TensorSpecification(name: "a", dataType: .float, shape: [-1], hasRank: false)],
+            outputs: Self.signature.outputs)
+        for shape in [[], [3], [3, 2], [1, 2, 3, 4]] {
+            let checked = try check([("a", floats(shape))], maxBatchSize: 0, signature: free)
+            #expect(checked.inputs.map { $0?.shape } == [shape])
+        }
+        #expect(throws: SchedulerError.self) {
+            try check([("a", integers([3]))], maxBatchSize: 0, signature: free)
+        }
     }
 
     @Test func inputsAreOrderedAsInTheSignature() throws {

@@ -65,6 +65,26 @@ import Testing
         #expect(try complete(configuration, batchable) == expected)
     }
 
+    /// A model whose file does not even say how many dimensions there are.
+    @Test func tensorsOfAnyShapeStaySoUnlessTheConfigurationSaysMore() throws {
+        let free = ModelSignature(
+            inputs: [TensorSpecification(name: "x", dataType: .float, shape: [-1], hasRank: false)],
+            outputs: [TensorSpecification(name: "y", dataType: .float, shape: [-1], hasRank: false)]
+        )
+        let completion = ConfigurationCompletion(
+            signature: free, rows: .independent, outputsFollowRows: true, defaultMaxBatchSize: 32)
+        let result = try complete(ModelConfiguration(name: "m"), free)
+        #expect(result.maxBatchSize == 0)
+        #expect(completion.refinedSignature(result) == free)
+        var configuration = ModelConfiguration(name: "m")
+        configuration.inputs = [.init(name: "x", dataType: .float, dims: [2, -1])]
+        let fixed = completion.refinedSignature(try complete(configuration, free))
+        #expect(fixed.inputs.map(\.shape) == [[2, -1]] && fixed.inputs.allSatisfy(\.hasRank))
+        configuration.maxBatchSize = 4
+        let batched = completion.refinedSignature(try complete(configuration, free))
+        #expect(batched.inputs.map(\.shape) == [[-1, 2, -1]])
+    }
+
     @Test func batchingThatTheModelCannotDoIsRefused() {
         var configuration = ModelConfiguration(name: "m")
         configuration.maxBatchSize = 8

@@ -88,10 +88,15 @@ enum SignatureInference {
     }
 
     private static func specification(_ value: GraphValue) -> TensorSpecification {
-        var dataType = DataType.float
-        if case .tensor(let type) = value.type { dataType = type }
+        guard case .tensor(let dataType) = value.type else {
+            return TensorSpecification(name: value.name, dataType: .float, shape: [])
+        }
+        guard let shape = value.shape else {
+            return TensorSpecification(
+                name: value.name, dataType: dataType, shape: [-1], hasRank: false)
+        }
         return TensorSpecification(
-            name: value.name, dataType: dataType, shape: value.shape ?? [],
+            name: value.name, dataType: dataType, shape: shape,
             dimensionNames: value.dimensionNames)
     }
 }

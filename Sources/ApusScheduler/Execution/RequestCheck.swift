@@ -73,7 +73,7 @@ struct RequestCheck: Sendable {
         let fits =
             tensor.shape.count == expected.shape.count
             && zip(tensor.shape, expected.shape).allSatisfy { $0 == $1 || $1 < 0 }
-        guard fits else {
+        guard fits || !expected.hasRank else {
             throw .wrongShape(
                 model: identity, input: expected.name, found: tensor.shape,
                 expected: expected.shape)

@@ -150,8 +150,9 @@ struct ConfigurationCompletion {
         let dims = isBatched ? Array(tensor.shape.dropFirst()) : tensor.shape
         let isScalar = dims.isEmpty && entry.dims == [1]
         let fits =
-            dims.count == entry.dims.count
-            && zip(entry.dims, dims).allSatisfy { $0 == $1 || $1 == -1 }
+            !tensor.hasRank
+            || dims.count == entry.dims.count
+                && zip(entry.dims, dims).allSatisfy { $0 == $1 || $1 == -1 }
         guard isScalar || fits else {
             throw .configuration(
                 reason: "\(role) \"\(entry.name)\" has dims \(entry.dims), the model has \(dims)"
@@ -168,6 +169,15 @@ struct ConfigurationCompletion {
         guard let entry = entries.first(where: { $0.name == tensor.name }) else { return tensor }
         let head = isBatched ? Array(tensor.shape.prefix(1)) : []
         let shape = head + entry.dims
+        guard tensor.hasRank else {
+            // An entry that was only filled in says nothing of the shape.
+            let isFilledIn = entry.dims == configuredDims(tensor, isBatched: isBatched)
+            return isFilledIn
+                ? tensor
+                : TensorSpecification(
+                    name: tensor.name, dataType: tensor.dataType, shape: shape,
+                    isOptional: tensor.isOptional)
+        }
         guard shape.count == tensor.shape.count else { return tensor }
         return TensorSpecification(
             name: tensor.name, dataType: tensor.dataType, shape: shape,

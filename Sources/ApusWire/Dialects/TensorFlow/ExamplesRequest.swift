@@ -74,6 +74,7 @@ public enum ExamplesRequest {
 extension Tensor {
     /// The same elements with a last dimension of 1 more or less, if that is what the input has.
     func fitted(to input: TensorSpecification) -> Tensor {
+        guard input.hasRank else { return self }
         if shape.count + 1 == input.shape.count, [1, -1].contains(input.shape.last) {
             return (try? reshaped(to: shape + [1])) ?? self
         }
