@@ -1,7 +1,6 @@
 import Glibc
 
-/// A run of bytes that is kept alive by an owner: memory of our own, a slice of a request body, or
-/// a part of a mapped file.
+/// A run of bytes that is kept alive by an owner: memory of our own, or a slice of a request body.
 ///
 /// `@unchecked Sendable` because the bytes are never written after the value was made (see
 /// `init(byteCount:initializingWith:)`) and `owner` is only retained and released.
@@ -30,6 +29,20 @@ public struct TensorBytes: @unchecked Sendable {
         self.init(pointer: UnsafeRawPointer(memory.pointer), count: byteCount, owner: memory)
     }
 
+    /// The same for what a model keeps as long as it is loaded: large memory comes from the system
+    /// in pages and goes back to it with the last reference.
+    public init(
+        lastingByteCount byteCount: Int,
+        initializingWith initialize: (UnsafeMutableRawBufferPointer) throws -> Void
+    ) throws {
+        guard let pages = PageMemory(byteCount: byteCount) else {
+            try self.init(byteCount: byteCount, initializingWith: initialize)
+            return
+        }
+        try initialize(UnsafeMutableRawBufferPointer(start: pages.pointer, count: byteCount))
+        self.init(pointer: UnsafeRawPointer(pages.pointer), count: byteCount, owner: pages)
+    }
+
     /// A copy of `bytes`.
     public init(copying bytes: UnsafeRawBufferPointer) throws {
         try self.init(byteCount: bytes.count) { $0.copyMemory(from: bytes) }
@@ -51,23 +64,9 @@ public struct TensorBytes: @unchecked Sendable {
         return result
     }
 
-    /// Gives the memory of the whole pages in these bytes back, if the system can bring them again: if
-    /// they are part of a mapped file. Reading them later works, but starts at the page cache.
-    public func releasePages() {
-        guard owner is any RestorableMemory else { return }
-        let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
-        let start = (UInt(bitPattern: pointer) + page - 1) / page * page
-        let end = (UInt(bitPattern: pointer) + UInt(count)) / page * page
-        guard end > start, let first = UnsafeMutableRawPointer(bitPattern: start) else { return }
-        _ = madvise(first, Int(end - start), MADV_DONTNEED)
-    }
-
     /// Whether the first byte can be read as an aligned value of any element type.
     public var isAligned: Bool { UInt(bitPattern: pointer) % 16 == 0 }
 }
-
-/// Owns memory that is a view of a file, and never written.
-public protocol RestorableMemory: AnyObject {}
 
 /// Memory of our own, aligned to 64 bytes, counted, and given back with its last reference.
 ///

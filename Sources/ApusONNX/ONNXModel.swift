@@ -1,4 +1,3 @@
-internal import ApusCore
 public import ApusEngine
 internal import CONNX
 
@@ -9,8 +8,13 @@ public struct ONNXModel: Sendable {
         /// Whether graph outputs that a ZipMap makes (sequences of maps, which no serving protocol
         /// can carry) become the tensor of scores that it zips.
         public var replacesZipMaps: Bool
+        /// What all constants together may take, in bytes.
+        public var memoryByteCountMax: Int
 
-        public init(replacesZipMaps: Bool = true) { self.replacesZipMaps = replacesZipMaps }
+        public init(replacesZipMaps: Bool = true, memoryByteCountMax: Int = .max) {
+            self.replacesZipMaps = replacesZipMaps
+            self.memoryByteCountMax = memoryByteCountMax
+        }
     }
 
     public var graph: Graph
@@ -25,43 +29,58 @@ public struct ONNXModel: Sendable {
     /// The newest IR version that this importer knows.
     static let irVersionMax = 14
 
-    /// Reads a model. Weights stay in the file, which must not change while the model is in use.
+    /// Reads a model. What happens to the files afterwards does not matter.
     ///
-    /// - Throws: an error that names the file and the place in it.
+    /// - Throws: an error that names the file and the place in it; `ONNXError.changed` if a file was
+    ///   written to meanwhile.
     public static func read(
         _ path: String, options: Options = Options()
     ) throws(ONNXError) -> ONNXModel {
-        let bytes = try FileBytes.open(path)
         let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         return try read(
-            bytes, name: path, directory: parent.isEmpty ? "/" : parent, options: options)
+            try FileBytes(path), directory: parent.isEmpty ? "/" : parent, options: options)
     }
 
     /// Reads a model from bytes in memory; it must not have external data.
     public static func read(
         bytes: [UInt8], name: String, options: Options = Options()
     ) throws(ONNXError) -> ONNXModel {
-        let copy: TensorBytes
-        do { copy = try bytes.withUnsafeBytes { try TensorBytes(copying: $0) } } catch {
-            throw .limitExceeded(place: name, reason: "\(error)")
-        }
-        return try read(copy, name: name, directory: nil, options: options)
+        try read(FileBytes(bytes, name: name), directory: nil, options: options)
+    }
+
+    /// Hands the graph over, so that whoever has it can let go of constants. What stays behind has
+    /// none, but still says what the inputs and outputs are.
+    public mutating func takeGraph() -> Graph {
+        let taken = graph
+        graph = Graph(
+            name: taken.name, inputs: taken.inputs, outputs: taken.outputs, initializers: [:],
+            nodes: [])
+        return taken
     }
 
     private static func read(
-        _ bytes: TensorBytes, name: String, directory: String?, options: Options
+        _ bytes: FileBytes, directory: String?, options: Options
     ) throws(ONNXError) -> ONNXModel {
-        guard bytes.count > 0 else { throw .unreadable(file: name, reason: "is empty") }
-        let file = try ONNXFile(bytes, root: CONNX_MODEL, name: name, directory: directory)
-        var model = try file.withMessage(as: Onnx__ModelProto.self) {
-            (proto) throws(ONNXError) in try Self.model(proto, file)
+        guard bytes.count > 0 else { throw .unreadable(file: bytes.name, reason: "is empty") }
+        var model: ONNXModel
+        do {
+            let file = try ONNXFile(bytes, root: CONNX_MODEL, directory: directory)
+            let tensors = TensorReader(file, memoryByteCountMax: options.memoryByteCountMax)
+            model = try file.withMessage(as: Onnx__ModelProto.self) { (proto) throws(ONNXError) in
+                try Self.model(proto, file, tensors)
+            }
+            try tensors.checkFilesUnchanged()
+        } catch {
+            // What is wrong with a file that changed is that it changed.
+            try bytes.checkUnchanged()
+            throw error
         }
         if options.replacesZipMaps { model.replaceZipMaps() }
         return model
     }
 
     private static func model(
-        _ proto: Onnx__ModelProto, _ file: ONNXFile
+        _ proto: Onnx__ModelProto, _ file: ONNXFile, _ tensors: TensorReader
     ) throws(ONNXError) -> ONNXModel {
         guard proto.has_ir_version != 0, proto.ir_version >= 1 else {
             throw .invalid(
@@ -82,7 +101,7 @@ public struct ONNXModel: Sendable {
             throw .invalid(place: file.name, reason: "it imports no operator set")
         }
         let importer = GraphImporter(
-            tensors: TensorReader(file), functions: try FunctionTable(proto, place: file.name))
+            tensors: tensors, functions: try FunctionTable(proto, place: file.name))
         let scope = ImportScope(opsetVersions: versions)
         let producer = [text(proto.producer_name), text(proto.producer_version)]
         return ONNXModel(

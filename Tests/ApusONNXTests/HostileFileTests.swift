@@ -86,13 +86,13 @@ import Testing
         let bytes = Proto.model(
             Proto.graph(nodes: Array(repeating: ProtoMessage().texts(1, ["", ""]), count: 200))
         ).bytes
-        let memory = try bytes.withUnsafeBytes { try TensorBytes(copying: $0) }
+        let file = FileBytes(bytes, name: "f")
         for limits in [
             WeightScanner.Limits(messageCountMax: 100), WeightScanner.Limits(textCountMax: 100),
             WeightScanner.Limits(byteCountMax: 100),
         ] {
             let error = #expect(throws: ONNXError.self) {
-                try WeightScanner.slimMessage(CONNX_MODEL, of: memory, file: "f", limits: limits)
+                try WeightScanner.slimMessage(CONNX_MODEL, of: file, limits: limits)
             }
             #expect(error?.kind == .resourceExhausted)
         }
@@ -111,8 +111,7 @@ import Testing
         let tensor = Proto.tensor("w", .uint8, [3 << 20], raw: raw)
         let scratch = try ScratchDirectory()
         let path = try scratch.write("model.onnx", Proto.holding(tensor))
-        let bytes = try FileBytes.open(path)
-        let slim = try WeightScanner.slimMessage(CONNX_MODEL, of: bytes, file: path)
+        let slim = try WeightScanner.slimMessage(CONNX_MODEL, of: try FileBytes(path))
         #expect(slim.bytes.count < 200)
         #expect(slim.tensorSpans.count == 1)
         let weight = try #require(try ONNXModel.read(path).graph.initializers["w"])

@@ -82,21 +82,19 @@ enum ModelCorpus {
     }
 
     private static func split(_ message: [UInt8]) -> [Field] {
-        message.withUnsafeBytes { source in
-            var reader = WireReader(source, 0..<source.count)
-            var fields: [Field] = []
-            while let field = try? reader.next() {
-                var result = Field(number: Int(field.number))
-                switch field.content {
-                case .bytes(let range): result.content = Array(source[range])
-                case .varint(let value): result.value = Int(truncatingIfNeeded: value)
-                case .fixed32(let bits): result.float = Float(bitPattern: bits)
-                case .fixed64: continue
-                }
-                fields.append(result)
+        var reader = WireReader(FileBytes(message, name: "message"), 0..<message.count)
+        var fields: [Field] = []
+        while let field = try? reader.next() {
+            var result = Field(number: Int(field.number))
+            switch field.content {
+            case .bytes(let range): result.content = Array(message[range])
+            case .varint(let value): result.value = Int(truncatingIfNeeded: value)
+            case .fixed32(let bits): result.float = Float(bitPattern: bits)
+            case .fixed64: continue
             }
-            return fields
+            fields.append(result)
         }
+        return fields
     }
 
     // MARK: Models

@@ -21,12 +21,13 @@ public final class EngineModel: ExecutableModel {
     let packed: PackedConstants
     let memory: ModelMemory
     let options: EngineOptions
-    /// Bytes of constants that the account does not count: of mapped files, or made under none.
-    private let givenByteCount: Int
 
     /// Bytes of plans that an idle model keeps, per program.
     private static let idlePlanByteCount = 256 << 10
 
+    /// Takes the graph over: constants that nodes read in a layout of their own are let go when the
+    /// layout is made, unless the caller keeps the graph.
+    ///
     /// - Parameters:
     ///   - account: counts what the model takes; the caller may have read the graph under it. Nil makes
     ///     a new one with the limit of the options.
@@ -34,23 +35,23 @@ public final class EngineModel: ExecutableModel {
     /// - Throws: `EngineError` naming the node that is not supported or not valid; `.cancelled` once
     ///   `cancellation` has stopped.
     public init(
-        _ graph: Graph, options: EngineOptions = EngineOptions(), account: MemoryAccount? = nil,
+        _ graph: consuming Graph, options: EngineOptions = EngineOptions(),
+        account: MemoryAccount? = nil,
         cancellation: RunControl? = nil
     ) throws(EngineError) {
         self.options = options
         packed = PackedConstants()
-        let constants = graph.initializers.values.reduce(0) { $0 + $1.heldByteCount }
-        givenByteCount = max(constants - (account?.byteCount ?? 0), 0)
         let memory = ModelMemory(
             account: account
                 ?? MemoryAccount(name: "memory_limit", byteCountMax: options.memoryByteCountMax))
         self.memory = memory
+        var given: Graph? = graph
         // Plans that are made to find shapes stay in the cache, so they share the packed weights.
         let session = RunSession(packed: packed, memory: memory, options: options)
         session.cancellation = cancellation
         defer { session.giveMemoryBack() }
         (program, signature) = try memory.account.whileCurrent { () throws(EngineError) in
-            var graph = graph
+            guard var graph = given.take() else { throw .invalidGraph("there is none") }
             for pass in PassList.all {
                 try session.checkCancelled()
                 try pass.apply(to: &graph, session)
@@ -69,7 +70,10 @@ public final class EngineModel: ExecutableModel {
     deinit { EngineMemory.remove(self) }
 
     /// Constants, plans, and the activations of runs, those that are kept for the next one included.
-    public var memoryByteCount: Int { memory.account.byteCount + givenByteCount }
+    public var memoryByteCount: Int {
+        // Constants that were read under no account are counted by themselves.
+        max(memory.account.byteCount, packed.byteCount + program.constantByteCount)
+    }
 
     /// Frees what is kept only to be quick, and not in use.
     func releaseIdle() {

@@ -131,7 +131,7 @@ public struct EvaluationContext {
             node: node,
             inputs: inputs.map { tensor in
                 tensor.map {
-                    PlanInputs.Input(tensor: PlannedTensor($0.dataType, $0.shape), constant: $0)
+                    PlanInputs.Input(tensor: PlannedTensor($0.dataType, $0.shape), known: $0)
                 }
             }, outputCount: 1)
     }

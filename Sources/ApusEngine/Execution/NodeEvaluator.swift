@@ -4,9 +4,11 @@ import ApusCore
 enum NodeEvaluator {
     /// - Parameters:
     ///   - captured: outer values that the node's sub-graphs use.
-    ///   - constants: positions of inputs that are constants of the model.
+    ///   - constants: by position, inputs that are constants of the model. Those that the node reads
+    ///     in a layout only may have no value any more.
     static func evaluate(
-        _ bound: BoundNode, _ inputs: [Value?], captured: [String: Value], constants: Set<Int>,
+        _ bound: BoundNode, _ inputs: [Value?], captured: [String: Value],
+        constants: [Int: ModelConstant],
         _ session: RunSession
     ) throws(EngineError) -> [Value] {
         try session.releasingReservations { () throws(EngineError) in
@@ -53,33 +55,32 @@ enum NodeEvaluator {
 
     /// Plans and runs a step operator on its own.
     static func run(
-        _ bound: BoundNode, _ op: any StepOperator, _ tensors: [Tensor?], _ constants: Set<Int>,
-        _ session: RunSession
+        _ bound: BoundNode, _ op: any StepOperator, _ tensors: [Tensor?],
+        _ constants: [Int: ModelConstant], _ session: RunSession
     ) throws(EngineError) -> [Tensor] {
         let node = bound.node
         let assembler = PlanAssembler(services: session.services, lastUse: [:])
         var planTensors: [Tensor] = []
         var names: [String] = []
         for (index, tensor) in tensors.enumerated() {
-            guard let tensor else {
-                names.append("")
-                continue
-            }
-            let name = constants.contains(index) ? node.inputs[index] : "#\(index)"
-            names.append(name)
-            if constants.contains(index) {
-                assembler.addConstant(name, tensor, isModelConstant: true)
-            } else {
+            if let constant = constants[index] {
+                names.append(constant.name)
+                assembler.addConstant(constant)
+            } else if let tensor {
+                let name = "#\(index)"
+                names.append(name)
                 assembler.addInput(
                     name, PlannedTensor(tensor.dataType, tensor.shape), index: planTensors.count)
                 planTensors.append(try aligned(tensor))
                 if op.contentInputs.contains(index) { assembler.setContent(name, tensor) }
+            } else {
+                names.append("")
             }
         }
         var renamed = node
         renamed.inputs = names
         renamed.outputs = node.outputs.enumerated().map { $1.isEmpty ? "" : ">\($0)" }
-        let single = BoundNode(node: renamed, op: bound.op, captures: [])
+        let single = BoundNode(node: renamed, op: bound.op, captures: [], number: bound.number)
         do {
             try assembler.addUnfolded(single)
         } catch {
@@ -155,7 +156,7 @@ enum StringMover {
                 lowered.append(try Tensor(.int64, input.shape, indices))
             }
         }
-        let moved = try NodeEvaluator.run(bound, op, lowered, [], session)
+        let moved = try NodeEvaluator.run(bound, op, lowered, [:], session)
         var results: [Value] = []
         for tensor in moved {
             guard tensor.dataType == .int64 else {

@@ -72,8 +72,8 @@ final class PlannedRegion: Sendable {
         var added: [String] = []
         for name in bound.node.inputs
         where !name.isEmpty && !known.contains(name) && !added.contains(name) {
-            if let constant = program.graph.initializers[name] {
-                assembler.addConstant(name, constant, isModelConstant: true)
+            if let constant = program.constants[name] {
+                assembler.addConstant(constant)
             } else if let tensor = values[name]?.tensor, tensor.dataType != .string {
                 added.append(name)
             } else {
@@ -115,8 +115,8 @@ final class PlannedRegion: Sendable {
         var given = Set<String>()
         for index in nodes {
             for name in program.nodes[index].node.inputs where given.insert(name).inserted {
-                guard let constant = program.graph.initializers[name] else { continue }
-                assembler.addConstant(name, constant, isModelConstant: true)
+                guard let constant = program.constants[name] else { continue }
+                assembler.addConstant(constant)
             }
             try assembler.add(program.nodes[index], index: index)
         }

@@ -6,12 +6,22 @@ struct BoundNode: Sendable {
     let op: any Operator
     /// Names of outer values that the node's sub-graphs use.
     let captures: [String]
+    /// In its program; -1 for a node on its own.
+    var number = -1
 }
 
 /// A graph bound to operators: the model itself, or the body of a control-flow node. Immutable, but
 /// for the cache of plans.
 public final class Program: Sendable {
-    let graph: Graph
+    /// What goes into a graph and comes out.
+    struct Interface: Sendable {
+        let inputs: [GraphValue]
+        let outputs: [GraphValue]
+    }
+
+    let graph: Interface
+    /// By name.
+    let constants: [String: ModelConstant]
     let nodes: [BoundNode]
     /// Names of values that come from an outer graph, in the order they follow the inputs.
     let captures: [String]
@@ -49,7 +59,10 @@ public final class Program: Sendable {
                 if !free.contains(name) { free.append(name) }
             }
             known.formUnion(node.outputs)
-            bound.append(BoundNode(node: node, op: op, captures: captures))
+            bound.append(
+                BoundNode(
+                    node: node.withoutConstantsOfBodies(), op: op, captures: captures,
+                    number: bound.count))
         }
         for output in graph.outputs where !known.contains(output.name) {
             if !free.contains(output.name) { free.append(output.name) }
@@ -59,7 +72,8 @@ public final class Program: Sendable {
             for name in node.node.inputs + node.captures { lastUse[name] = index }
         }
         for output in graph.outputs { lastUse[output.name] = Int.max }
-        self.graph = graph
+        self.graph = Interface(inputs: graph.inputs, outputs: graph.outputs)
+        self.constants = Self.constants(of: graph, bound)
         self.nodes = bound
         self.captures = free
         self.lastUse = lastUse
@@ -140,6 +154,19 @@ extension Node {
             default: false
             }
         }
+    }
+
+    /// The node without the constants of its sub-graphs, which the operator has taken over.
+    func withoutConstantsOfBodies() -> Node {
+        guard hasBodies else { return self }
+        var bare = self
+        for (name, attribute) in attributes {
+            switch attribute {
+            case .graph, .graphs: bare.attributes[name] = nil
+            default: continue
+            }
+        }
+        return bare
     }
 
     /// Names that the node's sub-graphs read from outside, without looking into operators.

@@ -36,9 +36,7 @@ enum ProgramRunner {
         for (index, name) in (program.graph.inputs.map(\.name) + program.captures).enumerated() {
             assembler.addInput(name, signature[index], index: index)
         }
-        for (name, tensor) in program.graph.initializers {
-            assembler.addConstant(name, tensor, isModelConstant: true)
-        }
+        for constant in program.constants.values { assembler.addConstant(constant) }
         for (index, node) in program.nodes.enumerated() {
             do { try session.checkCancelled() } catch { throw .error(error) }
             try assembler.add(node, index: index)
@@ -90,7 +88,7 @@ enum ProgramRunner {
     private static func value(
         _ name: String, _ program: Program, _ values: [String: Value]
     ) -> Value? {
-        values[name] ?? program.graph.initializers[name].map { .tensor($0) }
+        values[name] ?? program.constants[name]?.content.map { .tensor($0) }
     }
 
     private static func runNode(
@@ -98,17 +96,18 @@ enum ProgramRunner {
     ) throws(EngineError) {
         let bound = program.nodes[index]
         var arguments: [Value?] = []
-        var constants: Set<Int> = []
+        var constants: [Int: ModelConstant] = [:]
         for (position, name) in bound.node.inputs.enumerated() {
             if name.isEmpty {
                 arguments.append(nil)
                 continue
             }
-            guard let value = value(name, program, values) else {
+            constants[position] = program.constants[name]
+            let value = value(name, program, values)
+            guard value != nil || constants[position] != nil else {
                 throw .invalidGraph("\(bound.node.label) reads \"\(name)\", which is not known")
             }
             arguments.append(value)
-            if program.graph.initializers[name] != nil { constants.insert(position) }
         }
         var captured: [String: Value] = [:]
         for name in bound.captures { captured[name] = value(name, program, values) }

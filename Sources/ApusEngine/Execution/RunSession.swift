@@ -44,7 +44,7 @@ public final class RunSession: @unchecked Sendable {
             kernels: kernels, denseProvider: denseProvider, packed: packed,
             account: account, memoryByteCountMax: memoryByteCountMax
         ) { bound, inputs throws(EngineError) in
-            try NodeEvaluator.evaluate(bound, inputs, captured: [:], constants: [], self)
+            try NodeEvaluator.evaluate(bound, inputs, captured: [:], constants: [:], self)
         }
     }
 

@@ -109,7 +109,12 @@ public struct PlanInputs: Sendable {
     /// One input: type, shape, and content where that is constant.
     public struct Input: Sendable {
         public var tensor: PlannedTensor
-        public var constant: Tensor?
+        /// Elements that only this plan knows.
+        var known: Tensor?
+        /// Elements that the model has, until all nodes have them in layouts of their own.
+        var modelConstant: ModelConstant?
+
+        public var constant: Tensor? { known ?? modelConstant?.content }
     }
 
     let node: String

@@ -42,7 +42,7 @@ struct FoldConstants: GraphPass {
         // A node that fails on its constants fails again, with its name, when it is planned.
         guard
             let values = try? NodeEvaluator.evaluate(
-                bound, inputs, captured: [:], constants: [], session)
+                bound, inputs, captured: [:], constants: [:], session)
         else { return nil }
         let tensors = values.compactMap(\.tensor)
         return tensors.count == values.count ? tensors : nil
@@ -53,7 +53,7 @@ struct FoldConstants: GraphPass {
             node: node.label,
             inputs: inputs.map { value in
                 value?.tensor.map {
-                    PlanInputs.Input(tensor: PlannedTensor($0.dataType, $0.shape), constant: $0)
+                    PlanInputs.Input(tensor: PlannedTensor($0.dataType, $0.shape), known: $0)
                 }
             }, outputCount: node.outputs.count)
         guard let outputs = try? op.outputs(for: planInputs) else { return false }

@@ -63,7 +63,7 @@ extension PlanInputs {
             let missing = max(rank - input.tensor.shape.count, 0)
             let full = [Int](repeating: 1, count: missing) + input.tensor.shape
             input.tensor.shape = full.channelsLast
-            input.constant = nil
+            (input.known, input.modelConstant) = (nil, nil)
             changed[index] = input
         }
         return PlanInputs(node: node, inputs: changed, outputCount: outputCount)

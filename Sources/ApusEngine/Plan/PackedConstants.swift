@@ -2,32 +2,37 @@ import ApusCore
 
 /// Constants of one model in kernels' layouts: made once, shared by plans and instances.
 final class PackedConstants: Sendable {
-    /// Where a constant lies tells which one it is: branches of an If may use one name for two.
     private struct Key: Hashable {
-        let source: UInt
-        let name: String
+        let constant: ObjectIdentifier
         let layout: String
     }
     private struct Entry {
         let bytes: TensorBytes
-        /// Kept, so that its address stays its own.
-        let source: TensorBytes
+        /// Kept, so that its identity stays its own.
+        let constant: ModelConstant
     }
     private let entries = Guarded<[Key: Entry]>([:])
 
     /// Bytes of all packed constants.
     var byteCount: Int { entries.withLock { $0.values.reduce(0) { $0 + $1.bytes.count } } }
 
-    /// - Parameter source: the constant as it is in the model.
+    /// A constant in a layout; `pack` makes it out of the elements if it is not there yet.
     func bytes(
-        of source: TensorBytes, name: String, layout: String, byteCount: Int,
-        pack: (UnsafeMutableRawBufferPointer) throws -> Void
+        of constant: ModelConstant, layout: String, byteCount: Int,
+        pack: (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) throws -> Void
     ) throws(EngineError) -> TensorBytes {
-        let key = Key(source: UInt(bitPattern: source.pointer), name: name, layout: layout)
+        let key = Key(constant: ObjectIdentifier(constant), layout: layout)
         if let found = entries.withLock({ $0[key] }) { return found.bytes }
+        guard let source = constant.content?.bytes else {
+            throw .invalidGraph(
+                "constant \"\(constant.name)\" is wanted in layout \(layout), but is kept in another"
+            )
+        }
         let made: TensorBytes
         do {
-            made = try TensorBytes(byteCount: byteCount, initializingWith: pack)
+            made = try TensorBytes(lastingByteCount: byteCount) { target in
+                try source.withUnsafeBytes { try pack($0, target) }
+            }
         } catch let error as EngineError {
             throw error
         } catch {
@@ -36,7 +41,7 @@ final class PackedConstants: Sendable {
         }
         return entries.withLock {
             if let earlier = $0[key] { return earlier.bytes }
-            $0[key] = Entry(bytes: made, source: source)
+            $0[key] = Entry(bytes: made, constant: constant)
             return made
         }
     }

@@ -85,8 +85,8 @@ extension PlanAssembler {
                 reason: "elements of type \(tensor.dataType) cannot change their layout")
         }
         var copy = operand
-        copy.constant = nil
-        copy.isModelConstant = false
+        copy.known = nil
+        copy.modelConstant = nil
         copy.isChannelsLast = toChannelsLast
         copy.slot = makeStorageSlot(
             byteCount: byteCount, lastUse: max(lastUse[operand.name] ?? nodeIndex, nodeIndex))

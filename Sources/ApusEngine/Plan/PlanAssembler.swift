@@ -16,11 +16,15 @@ final class PlanAssembler {
         var name: String
         var slot: Int
         var tensor: PlannedTensor
-        var constant: Tensor?
-        /// The constant is the same in all plans of the model, so its packed form may be shared.
-        var isModelConstant: Bool
+        /// Elements that this plan knows.
+        var known: Tensor?
+        /// A constant that is the same in all plans of the model, so its packed form may be shared.
+        var modelConstant: ModelConstant?
         /// The elements of `[N, C, spatial]` lie in the order `[N, spatial, C]`.
         var isChannelsLast = false
+
+        /// The elements, where they are known. Not held: the model's are let go node by node.
+        var constant: Tensor? { known ?? modelConstant?.content }
     }
 
     struct AssembledNode {
@@ -67,6 +71,8 @@ final class PlanAssembler {
     private(set) var nodeIndex = 0
     private let reservation: MemoryReservation
     private var foldedByteCount = 0
+    /// Of the node that is planned, in its program.
+    private var nodeNumber = -1
 
     /// - Parameter lastUse: for each value name, the index of the last node that reads it.
     init(services: PlanServices, lastUse: [String: Int]) {
@@ -87,24 +93,28 @@ final class PlanAssembler {
     /// Declares input `index` of the plan.
     func addInput(_ name: String, _ tensor: PlannedTensor, index: Int) {
         slots.append(.input(index))
-        operands[name] = Operand(
-            name: name, slot: slots.count - 1, tensor: tensor, constant: nil,
-            isModelConstant: false)
+        operands[name] = Operand(name: name, slot: slots.count - 1, tensor: tensor)
     }
 
-    /// Declares a value whose content is known. Content that is not aligned is copied when a step
-    /// uses it directly (`slot(of:)`), not before.
-    func addConstant(_ name: String, _ tensor: Tensor, isModelConstant: Bool) {
+    /// Declares a value whose content this plan knows.
+    func addConstant(_ name: String, _ tensor: Tensor) {
         slots.append(.unused)
-        if !isModelConstant { foldedByteCount += tensor.heldByteCount }
+        foldedByteCount += tensor.heldByteCount
         operands[name] = Operand(
             name: name, slot: slots.count - 1,
-            tensor: PlannedTensor(tensor.dataType, tensor.shape), constant: tensor,
-            isModelConstant: isModelConstant)
+            tensor: PlannedTensor(tensor.dataType, tensor.shape), known: tensor)
+    }
+
+    /// Declares a constant of the model.
+    func addConstant(_ constant: ModelConstant) {
+        slots.append(.unused)
+        operands[constant.name] = Operand(
+            name: constant.name, slot: slots.count - 1, tensor: constant.tensor,
+            modelConstant: constant)
     }
 
     /// Gives a known value that has a slot its content, for nodes that need it (`contentInputs`).
-    func setContent(_ name: String, _ tensor: Tensor) { operands[name]?.constant = tensor }
+    func setContent(_ name: String, _ tensor: Tensor) { operands[name]?.known = tensor }
 
     func makeTemporary(byteCount: Int) throws(EngineError) -> BufferSlot {
         guard byteCount >= 0, byteCount <= services.memoryByteCountMax else {
@@ -115,12 +125,14 @@ final class PlanAssembler {
         return BufferSlot(index: makeStorageSlot(byteCount: byteCount, lastUse: nodeIndex))
     }
 
+    /// - Parameter isOnlyForm: the node never reads input `position` itself.
     func packed(
-        _ source: TensorBytes, name: String, layout: String, byteCount: Int,
-        pack: (UnsafeMutableRawBufferPointer) throws -> Void
+        _ constant: ModelConstant, position: Int, isOnlyForm: Bool, layout: String, byteCount: Int,
+        pack: (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) throws -> Void
     ) throws(EngineError) -> BufferSlot {
         let bytes = try services.packed.bytes(
-            of: source, name: name, layout: layout, byteCount: byteCount, pack: pack)
+            of: constant, layout: layout, byteCount: byteCount, pack: pack)
+        if isOnlyForm { constant.noteLayout(for: .init(node: nodeNumber, position: position)) }
         slots.append(.constant(bytes))
         return BufferSlot(index: slots.count - 1)
     }
@@ -134,7 +146,7 @@ final class PlanAssembler {
 
     /// Plans one node: folds it, or adds its steps.
     func add(_ bound: BoundNode, index: Int, mayFold: Bool = true) throws(PlanningFailure) {
-        nodeIndex = index
+        (nodeIndex, nodeNumber) = (index, bound.number)
         let node = bound.node
         let inputs = try operands(of: node)
         guard let op = bound.op as? any StepOperator else {
@@ -148,12 +160,15 @@ final class PlanAssembler {
         let planInputs = PlanInputs(
             node: node.label,
             inputs: inputs.map { operand in
-                operand.map { PlanInputs.Input(tensor: $0.tensor, constant: $0.constant) }
+                operand.map {
+                    PlanInputs.Input(
+                        tensor: $0.tensor, known: $0.known, modelConstant: $0.modelConstant)
+                }
             }, outputCount: node.outputs.count)
         do {
             if let contents = try op.contents(for: planInputs) {
                 for (name, tensor) in zip(node.outputs, contents) where !name.isEmpty {
-                    addConstant(name, tensor, isModelConstant: false)
+                    addConstant(name, tensor)
                 }
                 return
             }
@@ -195,18 +210,24 @@ final class PlanAssembler {
 
     /// Evaluates a node whose inputs are all known.
     private func fold(_ bound: BoundNode, _ inputs: [Operand?]) throws(PlanningFailure) {
-        guard inputs.allSatisfy({ $0 == nil || $0?.constant != nil }), bound.captures.isEmpty,
-            bound.op.isDeterministic, !(bound.op is any ControlFlowOperator)
+        guard bound.captures.isEmpty, bound.op.isDeterministic,
+            !(bound.op is any ControlFlowOperator)
         else { throw .needsValues }
+        var arguments: [Value?] = []
+        for input in inputs {
+            let content = input?.constant
+            guard input == nil || content != nil else { throw .needsValues }
+            arguments.append(content.map { .tensor($0) })
+        }
         let values: [Value]
         do {
-            values = try services.evaluate(bound, inputs.map { $0?.constant.map { .tensor($0) } })
+            values = try services.evaluate(bound, arguments)
         } catch {
             throw .error(error)
         }
         for (name, value) in zip(bound.node.outputs, values) where !name.isEmpty {
             guard let tensor = value.tensor else { throw .needsValues }
-            addConstant(name, tensor, isModelConstant: false)
+            addConstant(name, tensor)
         }
     }
 
@@ -242,7 +263,7 @@ final class PlanAssembler {
                 byteCount: byteCount, lastUse: max(lastUse[name] ?? nodeIndex, nodeIndex))
             made.append(
                 Operand(
-                    name: name, slot: slot, tensor: tensor, constant: nil, isModelConstant: false,
+                    name: name, slot: slot, tensor: tensor,
                     isChannelsLast: arranged.makesImages && !tensor.shape.isSameInBothLayouts))
         }
         var builder = StepBuilder(
@@ -288,22 +309,19 @@ final class PlanAssembler {
 
     /// Constants get memory when a step or an alias first needs it.
     private func giveMemory(to operand: Operand?) throws {
-        guard let operand, case .unused = slots[operand.slot],
-            let bytes = operand.constant?.bytes
-        else { return }
-        slots[operand.slot] = .constant(try aligned(bytes, of: operand))
+        guard let operand, case .unused = slots[operand.slot] else { return }
+        if let constant = operand.modelConstant, constant.content == nil {
+            throw EngineError.invalidGraph(
+                "constant \"\(operand.name)\" is wanted as it is, but is kept in a layout only")
+        }
+        if let bytes = try memory(of: operand) { slots[operand.slot] = .constant(bytes) }
     }
 
-    /// The bytes themselves, or an aligned copy. A constant of the model is copied once for all
-    /// plans: embedding tables are large.
-    private func aligned(_ bytes: TensorBytes, of operand: Operand) throws -> TensorBytes {
-        if bytes.isAligned { return bytes }
-        guard operand.isModelConstant else {
-            return try bytes.withUnsafeBytes { try TensorBytes(copying: $0) }
-        }
-        return try services.packed.bytes(
-            of: bytes, name: operand.name, layout: "aligned", byteCount: bytes.count
-        ) { target in bytes.withUnsafeBytes { target.copyMemory(from: $0) } }
+    /// The elements of a constant where steps can read them; nil if there are none.
+    private func memory(of operand: Operand) throws -> TensorBytes? {
+        if let constant = operand.modelConstant { return try constant.alignedBytes() }
+        guard let bytes = operand.known?.bytes else { return nil }
+        return bytes.isAligned ? bytes : try bytes.withUnsafeBytes { try TensorBytes(copying: $0) }
     }
 
     // MARK: Storage

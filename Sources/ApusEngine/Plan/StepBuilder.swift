@@ -91,28 +91,26 @@ public struct StepBuilder {
         try assembler.makeTemporary(byteCount: byteCount)
     }
 
-    /// A constant input in another layout, made once per model and shared by all plans. Its pages of
-    /// a mapped file are given back, and the node's steps must not read the input itself, which may
-    /// have no memory: the weights are in memory once.
+    /// A constant input in another layout, made once per model and shared by all plans. The node's
+    /// steps must not read the input itself: when all nodes that read the constant have it in a
+    /// layout, its elements are let go, so that weights are in memory once. So whether a node asks
+    /// for a layout, and for which, depends on types, attributes and constants alone.
     ///
     /// - Parameters:
     ///   - layout: names the layout and everything that it depends on but the content.
+    ///   - keepsElements: the node looks at the elements again when it is planned again.
     ///   - pack: writes the layout; the source may be unaligned.
     /// - Returns: nil if the input is not constant.
     public mutating func packedConstant(
-        input index: Int, layout: String, byteCount: Int,
+        input index: Int, layout: String, byteCount: Int, keepsElements: Bool = false,
         pack: (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) throws -> Void
     ) throws(EngineError) -> BufferSlot? {
-        guard let operand = nodeInputs[index], let constant = operand.constant,
-            let bytes = constant.bytes, operand.isModelConstant
+        guard let constant = nodeInputs[index]?.modelConstant, constant.tensor.dataType != .string
         else { return nil }
         packedInputs.insert(index)
         return try assembler.packed(
-            bytes, name: operand.name, layout: "\(kernels.name):\(layout)", byteCount: byteCount
-        ) { target in
-            try bytes.withUnsafeBytes { try pack($0, target) }
-            bytes.releasePages()
-        }
+            constant, position: index, isOnlyForm: !keepsElements,
+            layout: "\(kernels.name):\(layout)", byteCount: byteCount, pack: pack)
     }
 
     public func inputSlot(_ index: Int) -> BufferSlot {

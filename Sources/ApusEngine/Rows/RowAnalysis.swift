@@ -25,10 +25,10 @@ struct RowAnalysis {
         /// Where its rows may have met; nil as long as they have not. Its shape counts all the same.
         var finding: Finding?
 
-        /// A constant of the model.
-        init(constant: Tensor) {
-            tensors = rowCounts.map { _ in PlannedTensor(constant.dataType, constant.shape) }
-            contents = rowCounts.map { _ in constant }
+        /// A constant of the model; its elements are not known once all nodes have them in layouts.
+        init(_ constant: ModelConstant) {
+            tensors = rowCounts.map { _ in constant.tensor }
+            if let content = constant.content { contents = rowCounts.map { _ in content } }
         }
 
         init(
@@ -153,7 +153,7 @@ struct RowAnalysis {
         _ program: Program, _ inputs: [Value], captured: [String: Value]
     ) throws(Finding) -> [Value] {
         var values = captured
-        for (name, tensor) in program.graph.initializers { values[name] = Value(constant: tensor) }
+        for (name, constant) in program.constants { values[name] = Value(constant) }
         for (input, value) in zip(program.graph.inputs, inputs) { values[input.name] = value }
         for bound in program.nodes {
             let made = try self.values(of: bound, values)

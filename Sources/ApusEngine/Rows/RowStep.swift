@@ -37,7 +37,7 @@ struct RowStep {
             inputs: inputs.map { value in
                 value.map {
                     PlanInputs.Input(
-                        tensor: $0.tensors[point], constant: $0.contents?[point])
+                        tensor: $0.tensors[point], known: $0.contents?[point])
                 }
             }, outputCount: bound.node.outputs.count)
     }

@@ -1,48 +1,153 @@
 internal import ApusCore
 internal import Glibc
 
-/// Opens files for reading, as memory.
-enum FileBytes {
-    /// Files up to this size are read; larger ones are mapped, so that weights stay in the page
-    /// cache. (A mapped file that is cut short while in use ends the process.)
-    private static let readByteCountMax = 1 << 20
+/// The bytes of a file, or of memory, read where they are wanted: nothing of the file is kept, so
+/// nothing that happens to it later matters.
+///
+/// Reading goes through a small window of the file; tensors are read past it, straight into memory
+/// of their own. Used by one thread.
+final class FileBytes {
+    /// For messages.
+    let name: String
+    let count: Int
+    /// -1 where the bytes are in memory.
+    private let descriptor: Int32
+    /// What the file was when it was opened; nil for bytes in memory.
+    let stamp: FileStamp?
+    private var window: [UInt8]
+    /// Position of the window's first byte in the file.
+    private var windowStart = 0
 
-    /// The bytes of a regular file.
+    private static let windowByteCount = 64 << 10
+
+    /// Bytes in memory.
+    init(_ bytes: [UInt8], name: String) {
+        self.name = name
+        count = bytes.count
+        descriptor = -1
+        stamp = nil
+        window = bytes
+    }
+
+    /// Opens a regular file.
     ///
-    /// - Parameter directory: if given, the real path of the directory that the file must be in.
-    static func open(_ path: String, within directory: String? = nil) throws(ONNXError)
-        -> TensorBytes
-    {
+    /// - Parameters:
+    ///   - directory: if given, the real path of the directory that the file must be in.
+    ///   - stamp: if given, what the file was when it was opened before.
+    init(
+        _ path: String, within directory: String? = nil, unchangedSince stamp: FileStamp? = nil
+    ) throws(ONNXError) {
         guard !path.utf8.contains(0) else {
             throw .unreadable(file: path, reason: "the name contains a zero byte")
         }
         // O_NONBLOCK: a FIFO in place of the file must not block the open.
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw systemError(path) }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw systemError(path) }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw .unreadable(file: path, reason: "is not a regular file")
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw .unreadable(file: path, reason: Self.errorText()) }
+        do throws(ONNXError) {
+            let found = try FileStamp(descriptor, path)
+            if let directory { try Self.check(descriptor, isWithin: directory, path) }
+            guard stamp == nil || stamp == found else { throw .changed(file: path) }
+            self.stamp = found
+            count = found.byteCount
+        } catch {
+            close(descriptor)
+            throw error
         }
-        if let directory { try check(descriptor, isWithin: directory, path) }
-        let count = Int(status.st_size)
-        if count <= readByteCountMax { return try read(descriptor, count: count, path) }
-        guard let memory = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0),
-            memory != MAP_FAILED
-        else { throw systemError(path) }
-        return TensorBytes(
-            pointer: UnsafeRawPointer(memory), count: count,
-            owner: Mapping(memory: memory, count: count))
+        name = path
+        window = []
     }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// The absolute path without symbolic links.
     static func realPath(_ path: String) throws(ONNXError) -> String {
-        guard let resolved = realpath(path, nil) else { throw systemError(path) }
+        guard let resolved = realpath(path, nil) else {
+            throw .unreadable(file: path, reason: errorText())
+        }
         defer { free(resolved) }
         return String(cString: resolved)
+    }
+
+    // MARK: Reading
+
+    /// - Parameter position: must be below `count`.
+    func byte(at position: Int) throws(ONNXError) -> UInt8 {
+        if position < windowStart || position - windowStart >= window.count {
+            try moveWindow(to: position)
+        }
+        return window[position - windowStart]
+    }
+
+    /// Copies the bytes of a range, which must be one of the file's, to the start of `target`.
+    func copy(
+        _ range: Range<Int>, to target: UnsafeMutableRawBufferPointer
+    ) throws(ONNXError) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "range of a file")
+        precondition(range.count <= target.count, "a target as large as the range")
+        guard !range.isEmpty else { return }
+        if !isInWindow(range) {
+            guard range.count <= Self.windowByteCount / 2 else {
+                return try read(
+                    at: range.lowerBound,
+                    UnsafeMutableRawBufferPointer(rebasing: target[..<range.count]))
+            }
+            try moveWindow(to: range.lowerBound)
+        }
+        let offset = range.lowerBound - windowStart
+        window.withUnsafeBytes {
+            target.copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + range.count]))
+        }
+    }
+
+    private func isInWindow(_ range: Range<Int>) -> Bool {
+        range.lowerBound >= windowStart && range.upperBound <= windowStart + window.count
+    }
+
+    /// The bytes of a range.
+    func array(_ range: Range<Int>) throws(ONNXError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: range.count)
+        try bytes.withUnsafeMutableBufferPointer { (target) throws(ONNXError) in
+            try copy(range, to: UnsafeMutableRawBufferPointer(target))
+        }
+        return bytes
+    }
+
+    /// - Throws: `changed` unless the file is what it was when it was opened.
+    func checkUnchanged() throws(ONNXError) {
+        guard let stamp else { return }
+        guard try FileStamp(descriptor, name) == stamp else { throw .changed(file: name) }
+    }
+
+    private func moveWindow(to position: Int) throws(ONNXError) {
+        precondition(position >= 0 && position < count, "position in a file")
+        let wanted = min(Self.windowByteCount, count - position)
+        if window.count != wanted { window = [UInt8](repeating: 0, count: wanted) }
+        try window.withUnsafeMutableBufferPointer { (target) throws(ONNXError) in
+            try read(at: position, UnsafeMutableRawBufferPointer(target))
+        }
+        windowStart = position
+    }
+
+    private func read(
+        at position: Int, _ target: UnsafeMutableRawBufferPointer
+    ) throws(ONNXError) {
+        guard let start = target.baseAddress else { return }
+        var done = 0
+        while done < target.count {
+            let got = pread(descriptor, start + done, target.count - done, off_t(position + done))
+            if got < 0 && errno == EINTR { continue }
+            guard got >= 0 else {
+                throw .unreadable(
+                    file: name,
+                    reason: "cannot be read at byte \(position + done): \(Self.errorText())")
+            }
+            // It was longer when it was opened.
+            guard got > 0 else { throw .changed(file: name) }
+            done += got
+        }
     }
 
     /// Looks at the file that was opened, not at its name: that may change in between.
@@ -51,7 +156,9 @@ enum FileBytes {
     ) throws(ONNXError) {
         var buffer = [CChar](repeating: 0, count: 4096)
         let count = readlink("/proc/self/fd/\(descriptor)", &buffer, buffer.count)
-        guard count > 0, count < buffer.count else { throw systemError(path) }
+        guard count > 0, count < buffer.count else {
+            throw .unreadable(file: path, reason: errorText())
+        }
         let opened = String(
             decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
         guard opened.hasPrefix(directory.hasSuffix("/") ? directory : directory + "/") else {
@@ -60,46 +167,5 @@ enum FileBytes {
         }
     }
 
-    private static func read(
-        _ descriptor: Int32, count: Int, _ path: String
-    ) throws(ONNXError) -> TensorBytes {
-        do {
-            return try TensorBytes(byteCount: count) { target in
-                var position = 0
-                while position < count {
-                    guard let start = target.baseAddress else { return }
-                    let got = Glibc.read(descriptor, start + position, count - position)
-                    if got < 0, errno == EINTR { continue }
-                    guard got > 0 else {
-                        throw ONNXError.unreadable(
-                            file: path, reason: "ended after \(position) of \(count) bytes")
-                    }
-                    position += got
-                }
-            }
-        } catch let error as ONNXError {
-            throw error
-        } catch {
-            throw .unreadable(file: path, reason: "\(error)")
-        }
-    }
-
-    private static func systemError(_ path: String) -> ONNXError {
-        .unreadable(file: path, reason: String(cString: strerror(errno)))
-    }
-}
-
-/// A mapped file, unmapped with the last reference.
-///
-/// `@unchecked Sendable` because the mapping is read-only and never changes.
-private final class Mapping: RestorableMemory, @unchecked Sendable {
-    private let memory: UnsafeMutableRawPointer
-    private let count: Int
-
-    init(memory: UnsafeMutableRawPointer, count: Int) {
-        self.memory = memory
-        self.count = count
-    }
-
-    deinit { munmap(memory, count) }
+    static func errorText() -> String { String(cString: strerror(errno)) }
 }

@@ -1,12 +1,9 @@
 internal import ApusCore
 internal import CONNX
 
-/// An ONNX message that was read from a file: the slim message, and the tensors' data, which stay
-/// in the file.
+/// An ONNX message of a file: the slim message in memory, and where the tensors' data are.
 final class ONNXFile {
-    /// For messages.
-    let name: String
-    let bytes: TensorBytes
+    let bytes: FileBytes
     let tensorSpans: [Range<Int>]
     /// Where external data may be; nil if there must not be any.
     let directory: String?
@@ -14,17 +11,17 @@ final class ONNXFile {
 
     /// - Parameter directory: the model's, for external data.
     init(
-        _ bytes: TensorBytes, root: connx_root, name: String, directory: String?
+        _ bytes: FileBytes, root: connx_root, directory: String?
     ) throws(ONNXError) {
-        let slim = try WeightScanner.slimMessage(root, of: bytes, file: name)
+        let slim = try WeightScanner.slimMessage(root, of: bytes)
         let unpacked = slim.bytes.withUnsafeBufferPointer {
             connx_unpack(root, $0.baseAddress, $0.count)
         }
         guard let unpacked else {
             throw .malformed(
-                file: name, offset: 0, field: "", reason: "the fields do not form a valid message")
+                file: bytes.name, offset: 0, field: "",
+                reason: "the fields do not form a valid message")
         }
-        self.name = name
         self.bytes = bytes
         self.tensorSpans = slim.tensorSpans
         self.directory = directory
@@ -32,6 +29,9 @@ final class ONNXFile {
     }
 
     deinit { connx_free(message) }
+
+    /// For messages.
+    var name: String { bytes.name }
 
     /// Calls `body` with the root message, which must be of the kind that `init` was given.
     func withMessage<Message, Result>(

@@ -28,8 +28,7 @@ struct WeightScanner {
         var byteCountMax = (1 << 28) - 1
     }
 
-    private let file: String
-    private let source: UnsafeRawBufferPointer
+    private let file: FileBytes
     private let limits: Limits
     private var slim = SlimMessage()
     private var messageCount = 0
@@ -40,21 +39,18 @@ struct WeightScanner {
     private static let dataFields: Set<UInt32> = [4, 5, 6, 7, 9, 10, 11, 100_000]
 
     static func slimMessage(
-        _ root: connx_root, of bytes: TensorBytes, file: String, limits: Limits = Limits()
+        _ root: connx_root, of file: FileBytes, limits: Limits = Limits()
     ) throws(ONNXError) -> SlimMessage {
         guard let descriptor = connx_descriptor(root) else {
-            throw .invalid(place: file, reason: "unknown kind of message")
+            throw .invalid(place: file.name, reason: "unknown kind of message")
         }
-        return try bytes.withUnsafeBytes { source throws(ONNXError) in
-            var scanner = WeightScanner(file: file, source: source, limits: limits)
-            try scanner.copy(0..<source.count, descriptor, depth: 0, path: "")
-            return scanner.slim
-        }
+        var scanner = WeightScanner(file: file, limits: limits)
+        try scanner.copy(0..<file.count, descriptor, depth: 0, path: "")
+        return scanner.slim
     }
 
-    private init(file: String, source: UnsafeRawBufferPointer, limits: Limits) {
+    private init(file: FileBytes, limits: Limits) {
         self.file = file
-        self.source = source
         self.limits = limits
     }
 
@@ -69,13 +65,13 @@ struct WeightScanner {
         messageCount += 1
         guard messageCount <= limits.messageCountMax else {
             throw .limitExceeded(
-                place: file, reason: "it has over \(limits.messageCountMax) messages")
+                place: file.name, reason: "it has over \(limits.messageCountMax) messages")
         }
         let isTensor = connx_is_tensor(descriptor) != 0
-        var reader = WireReader(source, range)
+        var reader = WireReader(file, range, place: path)
         var kept = range.lowerBound..<range.lowerBound
         var seen: UInt64 = 0
-        while let field = try next(&reader, path) {
+        while let field = try reader.next() {
             guard let known = connx_field(descriptor, field.number),
                 !(isTensor && Self.dataFields.contains(field.number))
             else { continue }
@@ -130,8 +126,8 @@ struct WeightScanner {
 
     private mutating func append(_ range: Range<Int>) throws(ONNXError) {
         guard !range.isEmpty else { return }
-        slim.bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: source[range]))
-        try checkSize()
+        try checkSize(adding: range.count)
+        slim.bytes += try file.array(range)
     }
 
     private mutating func appendVarint(_ number: UInt64) {
@@ -143,21 +139,11 @@ struct WeightScanner {
         slim.bytes.append(UInt8(rest))
     }
 
-    private func checkSize() throws(ONNXError) {
-        guard slim.bytes.count <= limits.byteCountMax else {
+    private func checkSize(adding byteCount: Int = 0) throws(ONNXError) {
+        guard slim.bytes.count + byteCount <= limits.byteCountMax else {
             throw .limitExceeded(
-                place: file,
+                place: file.name,
                 reason: "it has over \(limits.byteCountMax >> 20) MiB besides its tensors")
-        }
-    }
-
-    private func next(
-        _ reader: inout WireReader, _ path: String
-    ) throws(ONNXError) -> WireReader.Field? {
-        do {
-            return try reader.next()
-        } catch {
-            throw malformed(error.offset, path, error.reason)
         }
     }
 
@@ -173,7 +159,7 @@ struct WeightScanner {
             textCount += 1
             guard textCount <= limits.textCountMax else {
                 throw .limitExceeded(
-                    place: file, reason: "it has over \(limits.textCountMax) strings")
+                    place: file.name, reason: "it has over \(limits.textCountMax) strings")
             }
         case PROTOBUF_C_TYPE_MESSAGE: expected = 2
         default: expected = 0
@@ -193,6 +179,6 @@ struct WeightScanner {
     }
 
     private func malformed(_ offset: Int, _ field: String, _ reason: String) -> ONNXError {
-        .malformed(file: file, offset: offset, field: field, reason: reason)
+        .malformed(file: file.name, offset: offset, field: field, reason: reason)
     }
 }

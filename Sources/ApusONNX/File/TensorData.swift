@@ -23,7 +23,7 @@ struct TensorData {
             byteCount: Int, _ fill: (UnsafeMutableRawBufferPointer) throws -> Void
         ) throws(ONNXError) -> TensorBytes {
             do {
-                return try TensorBytes(byteCount: byteCount, initializingWith: fill)
+                return try TensorBytes(lastingByteCount: byteCount, initializingWith: fill)
             } catch let error as ONNXError {
                 throw error
             } catch {
@@ -38,28 +38,26 @@ struct TensorData {
     private(set) var strings: [Range<Int>] = []
     /// Where the tensor is in the file.
     private let span: Range<Int>
-    private let file: String
+    private let file: FileBytes
 
-    init(_ file: ONNXFile, _ span: Range<Int>, _ request: Request) throws(ONNXError) {
-        self.file = file.name
+    init(_ file: FileBytes, _ span: Range<Int>, _ request: Request) throws(ONNXError) {
+        self.file = file
         self.span = span
-        var raw: Range<Int>?
-        var strings: [Range<Int>] = []
-        try file.bytes.withUnsafeBytes { source throws(ONNXError) in
-            var reader = WireReader(source, span)
-            while let field = try Self.next(&reader, file.name) {
-                guard case .bytes(let content) = field.content else { continue }
-                if field.number == 9 { raw = content }
-                if field.number == 6 {
-                    guard strings.count < request.count else {
-                        throw request.wrongCount(strings.count + 1)
-                    }
-                    strings.append(content)
+        var reader = Self.reader(file, span)
+        while let field = try reader.next() {
+            guard case .bytes(let content) = field.content else { continue }
+            if field.number == 9 { raw = content }
+            if field.number == 6 {
+                guard strings.count < request.count else {
+                    throw request.wrongCount(strings.count + 1)
                 }
+                strings.append(content)
             }
         }
-        self.raw = raw
-        self.strings = strings
+    }
+
+    private static func reader(_ file: FileBytes, _ range: Range<Int>) -> WireReader {
+        WireReader(file, range, place: "tensor data")
     }
 
     /// The field with the elements of a type, when they are not raw.
@@ -78,7 +76,7 @@ struct TensorData {
     ///
     /// - Parameter charge: told how much memory is about to be used.
     func decoded(
-        _ bytes: TensorBytes, _ request: Request, charge: (Int) throws(ONNXError) -> Void
+        _ request: Request, charge: (Int) throws(ONNXError) -> Void
     ) throws(ONNXError) -> TensorBytes {
         let number = Self.fieldNumber(request.dataType)
         let isFixed = number == 4 || number == 10
@@ -93,12 +91,9 @@ struct TensorData {
         let width = isFixed ? fixedByteCount : bits == nil ? request.dataType.byteCount ?? 1 : 1
         try charge(wanted * width)
         let stored = try request.make(byteCount: wanted * width) { target in
-            let found = try bytes.withUnsafeBytes { source in
-                var writer = ElementWriter(target: target, width: width)
-                try fill(&writer, source, field: number, isFixed: isFixed)
-                return writer.count
-            }
-            guard found == wanted else { throw request.wrongCount(found) }
+            var writer = ElementWriter(target: target, width: width)
+            try fill(&writer, field: number, isFixed: isFixed)
+            guard writer.count == wanted else { throw request.wrongCount(writer.count) }
             if request.dataType == .bool {
                 for index in target.indices { target[index] = target[index] == 0 ? 0 : 1 }
             }
@@ -111,11 +106,10 @@ struct TensorData {
     }
 
     private func fill(
-        _ writer: inout ElementWriter, _ source: UnsafeRawBufferPointer, field number: UInt32,
-        isFixed: Bool
+        _ writer: inout ElementWriter, field number: UInt32, isFixed: Bool
     ) throws(ONNXError) {
-        var reader = WireReader(source, span)
-        while let field = try Self.next(&reader, file) {
+        var reader = Self.reader(file, span)
+        while let field = try reader.next() {
             guard field.number == number else { continue }
             switch field.content {
             case .varint(let value) where !isFixed: writer.append(value)
@@ -124,33 +118,16 @@ struct TensorData {
             case .fixed64(let value) where isFixed && writer.width == 8: writer.append(value)
             case .bytes(let content):
                 if isFixed {
-                    writer.append(UnsafeRawBufferPointer(rebasing: source[content]))
+                    try writer.append(content, of: file)
                 } else {
-                    var packed = WireReader(source, content)
-                    while !packed.isAtEnd {
-                        do { writer.append(try packed.varint()) } catch {
-                            throw .malformed(
-                                file: file, offset: error.offset, field: "tensor data",
-                                reason: error.reason)
-                        }
-                    }
+                    var packed = Self.reader(file, content)
+                    while !packed.isAtEnd { writer.append(try packed.varint()) }
                 }
             default:
                 throw .malformed(
-                    file: file, offset: field.range.lowerBound, field: "tensor data",
+                    file: file.name, offset: field.range.lowerBound, field: "tensor data",
                     reason: "has wire type \(field.content.wireType)")
             }
-        }
-    }
-
-    private static func next(
-        _ reader: inout WireReader, _ file: String
-    ) throws(ONNXError) -> WireReader.Field? {
-        do {
-            return try reader.next()
-        } catch {
-            throw .malformed(
-                file: file, offset: error.offset, field: "tensor data", reason: error.reason)
         }
     }
 }
@@ -185,16 +162,18 @@ private struct ElementWriter {
         }
     }
 
-    /// Numbers that lie there already; a part of a number at the end counts as one too many.
-    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    /// Numbers that lie in a file as they should in memory; a part of a number at the end counts as
+    /// one too many.
+    mutating func append(_ range: Range<Int>, of file: FileBytes) throws(ONNXError) {
         let offset = count * width
-        guard bytes.count % width == 0, offset + bytes.count <= target.count else {
+        guard range.count % width == 0, offset + range.count <= target.count else {
             count = max(count, target.count / width) + 1
             return
         }
-        count += bytes.count / width
-        UnsafeMutableRawBufferPointer(rebasing: target[offset..<offset + bytes.count])
-            .copyMemory(from: bytes)
+        count += range.count / width
+        try file.copy(
+            range,
+            to: UnsafeMutableRawBufferPointer(rebasing: target[offset..<offset + range.count]))
     }
 }
 

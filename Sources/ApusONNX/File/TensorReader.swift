@@ -1,20 +1,40 @@
 internal import ApusCore
 internal import CONNX
 
-/// Makes tensors out of TensorProtos whose data lie in a file.
+/// Makes tensors out of TensorProtos: their data are read from the files into memory of their own.
 final class TensorReader {
+    /// Data that lie in a file as they should in memory.
+    private struct RawData {
+        let file: FileBytes
+        let range: Range<Int>
+    }
+
+    /// What tensors share when they point at the same data outside of the model file.
+    private struct ExternalKey: Hashable {
+        let location: String
+        let range: Range<Int>
+        let dataType: DataType
+    }
+
     private let file: ONNXFile
-    private var externalFiles: [String: TensorBytes] = [:]
-    /// Bytes of tensors that were not left in the file, and how many there may be.
+    private let memoryByteCountMax: Int
+    private var externalFiles: [String: FileStamp] = [:]
+    private var externalTensors: [ExternalKey: TensorBytes] = [:]
+    /// Bytes of all tensors, and of the files.
     private var madeByteCount = 0
     private var sourceByteCount: Int
 
-    /// Tensors up to this size are copied when they are not aligned in the file.
-    private static let copyByteCountMax = 64 << 10
-
-    init(_ file: ONNXFile) {
+    /// - Parameter memoryByteCountMax: what all tensors together may take.
+    init(_ file: ONNXFile, memoryByteCountMax: Int = .max) {
         self.file = file
+        self.memoryByteCountMax = memoryByteCountMax
         sourceByteCount = file.bytes.count
+    }
+
+    /// - Throws: `changed` unless the files are what they were when they were read first.
+    func checkFilesUnchanged() throws(ONNXError) {
+        try file.bytes.checkUnchanged()
+        for (location, stamp) in externalFiles { _ = try open(location, unchangedSince: stamp) }
     }
 
     func tensor(
@@ -59,20 +79,22 @@ final class TensorReader {
             throw request.wrongCount(data.strings.count)
         }
         try charge(request.count * 64, request)
-        return file.bytes.withUnsafeBytes { source in
-            data.strings.map { Array(source[$0]) }
-        }
+        var strings: [[UInt8]] = []
+        for range in data.strings { strings.append(try file.bytes.array(range)) }
+        return strings
     }
 
     private func bytes(
         _ proto: Onnx__TensorProto, _ request: TensorData.Request
     ) throws(ONNXError) -> TensorBytes {
         if proto.data_location == Int32(ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL.rawValue) {
-            return try unpacked(try external(proto, request), request)
+            return try external(proto, request)
         }
         let data = try data(of: proto, request)
-        if let raw = data.raw { return try unpacked(file.bytes.slice(raw), request) }
-        return try data.decoded(file.bytes, request) { (count) throws(ONNXError) in
+        if let raw = data.raw {
+            return try elements(RawData(file: file.bytes, range: raw), request)
+        }
+        return try data.decoded(request) { (count) throws(ONNXError) in
             try self.charge(count, request)
         }
     }
@@ -83,37 +105,28 @@ final class TensorReader {
         guard proto.has_span_index != 0, let index = Int(exactly: proto.span_index),
             file.tensorSpans.indices.contains(index)
         else { throw .invalid(place: request.label, reason: "has no data") }
-        return try TensorData(file, file.tensorSpans[index], request)
+        return try TensorData(file.bytes, file.tensorSpans[index], request)
     }
 
-    /// Raw bytes as elements in memory: a view where the file has the layout, else a copy.
-    private func unpacked(
-        _ raw: TensorBytes, _ request: TensorData.Request
+    /// Raw data as elements in memory.
+    private func elements(
+        _ raw: RawData, _ request: TensorData.Request
     ) throws(ONNXError) -> TensorBytes {
-        guard raw.count == request.storedByteCount else {
+        guard raw.range.count == request.storedByteCount else {
             throw .invalid(
                 place: request.label,
-                reason: "has \(raw.count) bytes of data, expected \(request.storedByteCount)")
+                reason: "has \(raw.range.count) bytes of data, expected \(request.storedByteCount)")
         }
+        try charge(max(request.count, raw.range.count), request)
         if let bits = request.dataType.packedBitCount {
-            try charge(request.count, request)
+            let packed = try raw.file.array(raw.range)
             return try request.make(byteCount: request.count) { target in
-                raw.withUnsafeBytes { SubByte.unpack($0, bits, request.dataType, into: target) }
+                packed.withUnsafeBytes { SubByte.unpack($0, bits, request.dataType, into: target) }
             }
         }
-        let isBool = request.dataType == .bool
-        if isBool && raw.withUnsafeBytes({ $0.contains { $0 > 1 } }) {
-            try charge(raw.count, request)
-            return try request.make(byteCount: raw.count) { target in
-                for index in 0..<raw.count {
-                    target[index] = raw.pointer.load(fromByteOffset: index, as: UInt8.self) & 1
-                }
-            }
-        }
-        if raw.isAligned || raw.count > Self.copyByteCountMax { return raw }
-        try charge(raw.count, request)
-        return try request.make(byteCount: raw.count) { target in
-            raw.withUnsafeBytes { target.copyMemory(from: $0) }
+        return try request.make(byteCount: raw.range.count) { target in
+            try raw.file.copy(raw.range, to: target)
+            if request.dataType == .bool { for index in target.indices { target[index] &= 1 } }
         }
     }
 
@@ -121,37 +134,51 @@ final class TensorReader {
         _ proto: Onnx__TensorProto, _ request: TensorData.Request
     ) throws(ONNXError) -> TensorBytes {
         let reference = try ExternalData(proto, request)
-        let bytes = try externalFile(reference.location, request)
-        let available = bytes.count - reference.offset
+        let file = try externalFile(reference.location, request)
+        let available = file.count - reference.offset
         let length = reference.length ?? min(available, request.storedByteCount)
         guard available >= 0, length <= available else {
             throw .invalid(
                 place: request.label,
                 reason: "its data at \(reference.offset) with \(length) bytes are not in "
-                    + "\(reference.location), which has \(bytes.count) bytes")
+                    + "\(reference.location), which has \(file.count) bytes")
         }
-        return bytes.slice(reference.offset..<reference.offset + length)
+        let range = reference.offset..<reference.offset + length
+        let key = ExternalKey(
+            location: reference.location, range: range, dataType: request.dataType)
+        if let known = externalTensors[key] { return known }
+        let bytes = try elements(RawData(file: file, range: range), request)
+        externalTensors[key] = bytes
+        return bytes
     }
 
     private func externalFile(
         _ location: String, _ request: TensorData.Request
-    ) throws(ONNXError) -> TensorBytes {
-        if let found = externalFiles[location] { return found }
-        guard let directory = file.directory else {
+    ) throws(ONNXError) -> FileBytes {
+        guard file.directory != nil else {
             throw .invalid(place: request.label, reason: "must not have external data")
         }
-        guard externalFiles.count < 10_000 else {
+        let stamp = externalFiles[location]
+        guard stamp != nil || externalFiles.count < 10_000 else {
             throw .limitExceeded(place: file.name, reason: "it has over 10,000 external files")
         }
-        let root = try FileBytes.realPath(directory)
-        let bytes = try FileBytes.open("\(root)/\(location)", within: root)
-        externalFiles[location] = bytes
-        sourceByteCount += bytes.count
-        return bytes
+        let opened = try open(location, unchangedSince: stamp)
+        if stamp == nil {
+            externalFiles[location] = opened.stamp
+            sourceByteCount += opened.count
+        }
+        return opened
     }
 
-    /// Accounts for memory that a tensor takes beside the file. Many tensors may point at the same
-    /// bytes of an external file, so what they take together is limited too.
+    private func open(
+        _ location: String, unchangedSince stamp: FileStamp?
+    ) throws(ONNXError) -> FileBytes {
+        let root = try FileBytes.realPath(file.directory ?? ".")
+        return try FileBytes("\(root)/\(location)", within: root, unchangedSince: stamp)
+    }
+
+    /// Accounts for memory that a tensor takes. Many tensors may be made of the same few bytes, so
+    /// what they take together is limited too.
     private func charge(_ byteCount: Int, _ request: TensorData.Request) throws(ONNXError) {
         madeByteCount += byteCount
         guard madeByteCount / 40 <= sourceByteCount + (1 << 20) else {
@@ -159,6 +186,12 @@ final class TensorReader {
                 place: request.label,
                 reason: "the tensors take \(madeByteCount) bytes, too many for files of "
                     + "\(sourceByteCount) bytes")
+        }
+        guard madeByteCount <= memoryByteCountMax else {
+            throw .limitExceeded(
+                place: request.label,
+                reason: "the tensors take over \(memoryByteCountMax) bytes, the model's memory "
+                    + "limit")
         }
     }
 }

@@ -1,4 +1,4 @@
-/// Reads protobuf fields one after another from a range of bytes, never outside it.
+/// Reads protobuf fields one after another from a range of a file, never outside it.
 ///
 /// - Source: Protocol Buffers, "Encoding".
 struct WireReader {
@@ -7,7 +7,7 @@ struct WireReader {
         case varint(UInt64)
         case fixed32(UInt32)
         case fixed64(UInt64)
-        /// Positions in the source.
+        /// Positions in the file.
         case bytes(Range<Int>)
 
         var wireType: UInt64 {
@@ -27,20 +27,17 @@ struct WireReader {
         let range: Range<Int>
     }
 
-    /// What is wrong, and at which byte.
-    struct Failure: Error {
-        let offset: Int
-        let reason: String
-    }
-
-    let source: UnsafeRawBufferPointer
+    private let file: FileBytes
+    /// What the bytes are, for errors; may be empty.
+    private let place: String
     private(set) var position: Int
-    let end: Int
+    private let end: Int
 
-    /// - Parameter range: must be within `source`.
-    init(_ source: UnsafeRawBufferPointer, _ range: Range<Int>) {
-        precondition(range.lowerBound >= 0 && range.upperBound <= source.count, "range of a reader")
-        self.source = source
+    /// - Parameter range: must be within the file.
+    init(_ file: FileBytes, _ range: Range<Int>, place: String = "") {
+        precondition(range.lowerBound >= 0 && range.upperBound <= file.count, "range of a reader")
+        self.file = file
+        self.place = place
         self.position = range.lowerBound
         self.end = range.upperBound
     }
@@ -48,13 +45,13 @@ struct WireReader {
     var isAtEnd: Bool { position >= end }
 
     /// The next field, or nil at the end.
-    mutating func next() throws(Failure) -> Field? {
+    mutating func next() throws(ONNXError) -> Field? {
         guard position < end else { return nil }
         let start = position
         let tag = try varint()
         let number = tag >> 3
         guard number >= 1, number <= 536_870_911 else {
-            throw Failure(offset: start, reason: "field number \(number) is not allowed")
+            throw malformed(start, "field number \(number) is not allowed")
         }
         let content: Content
         switch tag & 7 {
@@ -64,44 +61,51 @@ struct WireReader {
             let at = position
             let length = try varint()
             guard length <= UInt64(end - position) else {
-                throw Failure(
-                    offset: at,
-                    reason: "a length of \(length) bytes, but only \(end - position) are left")
+                throw malformed(
+                    at, "a length of \(length) bytes, but only \(end - position) are left")
             }
             content = .bytes(position..<position + Int(length))
             position += Int(length)
         case 5: content = .fixed32(try fixed(UInt32.self))
         default:
-            throw Failure(offset: start, reason: "wire type \(tag & 7) is not allowed")
+            throw malformed(start, "wire type \(tag & 7) is not allowed")
         }
         return Field(number: UInt32(number), content: content, range: start..<position)
     }
 
     /// A number in groups of seven bits.
-    mutating func varint() throws(Failure) -> UInt64 {
+    mutating func varint() throws(ONNXError) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         let start = position
         while position < end {
-            let byte = source[position]
+            let byte = try file.byte(at: position)
             position += 1
             value |= UInt64(byte & 0x7f) << shift
             if byte < 0x80 { return value }
             shift += 7
             guard shift < 70 else {
-                throw Failure(offset: start, reason: "a number of more than 10 bytes")
+                throw malformed(start, "a number of more than 10 bytes")
             }
         }
-        throw Failure(offset: start, reason: "the data ends inside a number")
+        throw malformed(start, "the data ends inside a number")
     }
 
     private mutating func fixed<Number: FixedWidthInteger & BitwiseCopyable>(
         _ type: Number.Type
-    ) throws(Failure) -> Number {
+    ) throws(ONNXError) -> Number {
         guard end - position >= MemoryLayout<Number>.size else {
-            throw Failure(offset: position, reason: "the data ends inside a number")
+            throw malformed(position, "the data ends inside a number")
         }
-        defer { position += MemoryLayout<Number>.size }
-        return Number(littleEndian: source.loadUnaligned(fromByteOffset: position, as: type))
+        var number: Number = 0
+        for shift in 0..<MemoryLayout<Number>.size {
+            number |= Number(truncatingIfNeeded: try file.byte(at: position)) << (8 * shift)
+            position += 1
+        }
+        return number
+    }
+
+    private func malformed(_ offset: Int, _ reason: String) -> ONNXError {
+        .malformed(file: file.name, offset: offset, field: place, reason: reason)
     }
 }

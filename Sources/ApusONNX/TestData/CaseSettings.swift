@@ -14,14 +14,14 @@ enum CaseSettings {
     /// The tolerance of a case; the default if there is no file.
     static func tolerance(_ path: String) throws(ONNXError) -> Tolerance {
         guard FileBytes.exists(path) else { return Tolerance() }
-        let bytes = try FileBytes.open(path)
+        let bytes = try FileBytes(path)
         guard bytes.count <= byteCountMax else {
             throw .limitExceeded(place: path, reason: "it has \(bytes.count) bytes")
         }
+        let text = try bytes.array(0..<bytes.count)
         let members: Members
         do {
-            members = try JSONDecoder().decode(
-                Members.self, from: bytes.withUnsafeBytes { Data($0) })
+            members = try JSONDecoder().decode(Members.self, from: Data(text))
         } catch {
             throw .invalid(
                 place: path, reason: "expected a JSON object whose rtol and atol are numbers")

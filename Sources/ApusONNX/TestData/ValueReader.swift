@@ -10,7 +10,7 @@ public enum ValueReader {
     public static func value(
         _ path: String, type: ValueType
     ) throws(ONNXError) -> Value? {
-        let bytes = try FileBytes.open(path)
+        let bytes = try FileBytes(path)
         guard bytes.count > 0 else { return nil }
         let root: connx_root =
             switch type {
@@ -19,7 +19,7 @@ public enum ValueReader {
             case .optional: CONNX_OPTIONAL
             case .map: CONNX_MAP
             }
-        let file = try ONNXFile(bytes, root: root, name: path, directory: nil)
+        let file = try ONNXFile(bytes, root: root, directory: nil)
         let decoder = Decoder(tensors: TensorReader(file), place: path)
         switch type {
         case .tensor:

@@ -63,10 +63,10 @@ struct ModelAssembly: Sendable {
         account: MemoryAccount, cancellation: RunControl?, _ progress: (AssemblyStage) -> Void
     ) throws -> AssembledModel {
         progress(.loading)
-        let onnx = try ONNXModel.read(bundle.modelFile)
+        var onnx = try ONNXModel.read(bundle.modelFile, options: readingOptions())
         try Self.checkIsServable(onnx.graph)
         let model = try EngineModel(
-            onnx.graph, options: options, account: account, cancellation: cancellation)
+            onnx.takeGraph(), options: options, account: account, cancellation: cancellation)
         guard model.memoryByteCount <= memoryByteCountMax else {
             throw AssemblyError.memory(
                 byteCount: model.memoryByteCount, byteCountMax: memoryByteCountMax)
@@ -101,6 +101,11 @@ struct ModelAssembly: Sendable {
             rowNotice: completion.notice(configuration, completed: completed))
     }
 
+    private func readingOptions(replacesZipMaps: Bool = true) -> ONNXModel.Options {
+        ONNXModel.Options(
+            replacesZipMaps: replacesZipMaps, memoryByteCountMax: memoryByteCountMax)
+    }
+
     /// Serving protocols carry tensors only.
     private static func checkIsServable(_ graph: Graph) throws {
         let values = graph.inputs.map { ("input", $0) } + graph.outputs.map { ("output", $0) }
@@ -121,10 +126,11 @@ struct ModelAssembly: Sendable {
         var (model, graph) = (model, onnx.graph)
         if !onnx.labels.isEmpty {
             // The cases were made with the model's own outputs, ZipMaps included.
-            let original = try ONNXModel.read(
-                bundle.modelFile, options: ONNXModel.Options(replacesZipMaps: false))
+            var original = try ONNXModel.read(
+                bundle.modelFile, options: readingOptions(replacesZipMaps: false))
+            model = try EngineModel(
+                original.takeGraph(), options: options, cancellation: cancellation)
             graph = original.graph
-            model = try EngineModel(graph, options: options, cancellation: cancellation)
         }
         let outcome = golden.run(
             model, graph, threadCountMax: threadCountMax, cancellation: cancellation)

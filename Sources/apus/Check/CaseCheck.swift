@@ -39,8 +39,8 @@ struct CaseCheck {
 
     /// A model as its file has it: ZipMaps stay.
     static func load(_ path: String) throws -> (EngineModel, Graph) {
-        let model = try ONNXModel.read(path, options: ONNXModel.Options(replacesZipMaps: false))
-        return (try EngineModel(model.graph), model.graph)
+        var model = try ONNXModel.read(path, options: ONNXModel.Options(replacesZipMaps: false))
+        return (try EngineModel(model.takeGraph()), model.graph)
     }
 
     /// `DIR/<kind>__<name>/<dataSet>/output_<j>.pb`, kind and name being the case's last two path

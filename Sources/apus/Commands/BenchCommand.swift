@@ -48,8 +48,8 @@ struct BenchCommand: ParsableCommand {
     func run() throws {
         startEngineThreads(count: threads)
         let started = MonotonicClock.nowNanoseconds()
-        let onnx = try ONNXModel.read(model)
-        let executable = try EngineModel(onnx.graph)
+        var onnx = try ONNXModel.read(model)
+        let executable = try EngineModel(onnx.takeGraph())
         let instance = try executable.makeInstance()
         let inputs = try RunInputs(
             graph: onnx.graph, modelPath: model, batchSize: batch, dimensions: try lengths()

@@ -25,8 +25,8 @@ struct InspectCommand: ParsableCommand {
 
     func run() throws {
         startEngineThreads(count: threads)
-        let onnx = try ONNXModel.read(model)
-        let executable = try EngineModel(onnx.graph)
+        var onnx = try ONNXModel.read(model)
+        let executable = try EngineModel(onnx.takeGraph())
         let opsets = onnx.opsetVersions.sorted { $0.key < $1.key }
             .map { "\($0.key.isEmpty ? "ai.onnx" : $0.key) \($0.value)" }
         Output.write("\(model): IR version \(onnx.irVersion), \(opsets.joined(separator: ", "))")

@@ -126,7 +126,7 @@ struct IntegerConvolution {
         let byteCount =
             isDepthwise
             ? shape.groups * shape.tapCount * 2 : shape.groups * packing.packedStride * 4
-        let zeroConstant = zero.flatMap { builder.inputs.constant($0) }
+        let zeroConstant = zero.flatMap { builder.nodeInputs[$0]?.modelConstant?.content }
         if zero == nil || zeroConstant != nil {
             let zeroName = zero.flatMap { builder.nodeInputs[$0]?.name } ?? ""
             let constant = try builder.packedConstant(

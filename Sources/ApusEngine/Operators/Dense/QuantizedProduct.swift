@@ -185,7 +185,7 @@ struct QuantizedProduct {
         var zeros: [UInt8] = []
         var zeroName = ""
         if let zero = right.zero {
-            guard let operand = builder.nodeInputs[zero], operand.isModelConstant,
+            guard let operand = builder.nodeInputs[zero], operand.modelConstant != nil,
                 let bytes = operand.constant?.bytes
             else { return nil }
             zeros = bytes.withUnsafeBytes { [UInt8]($0) }

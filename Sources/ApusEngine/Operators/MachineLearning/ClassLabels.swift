@@ -65,7 +65,7 @@ extension Classifier {
     ) throws(EngineError) -> [Value] {
         let bound = BoundNode(node: node, op: NumericClassifier(classifier: self), captures: [])
         let results = try NodeEvaluator.run(
-            bound, NumericClassifier(classifier: self), inputs, [], context.session)
+            bound, NumericClassifier(classifier: self), inputs, [:], context.session)
         try context.reserve(count: results[0].elementCount, byteCount: 32)
         let texts = results[0].elements(as: Int64.self).map(labels.text)
         return [try context.make(results[0].shape, strings: texts), .tensor(results[1])]

@@ -88,7 +88,7 @@ struct BatchNormalization: StepOperator {
         var values: [[Double]] = []
         for index in 1..<5 {
             guard !isTraining, let constant = builder.inputs.constant(index)?.doubles,
-                let operand = builder.nodeInputs[index], operand.isModelConstant
+                let operand = builder.nodeInputs[index], operand.modelConstant != nil
             else { return nil }
             values.append(constant)
         }
@@ -96,7 +96,7 @@ struct BatchNormalization: StepOperator {
         let epsilon = epsilon
         return try builder.packedConstant(
             input: 1, layout: "batch normalisation, \(type), \(epsilon), \(names)",
-            byteCount: byteCount
+            byteCount: byteCount, keepsElements: true
         ) { _, target in
             let memory = target.bindMemory(to: type)
             let count = values[0].count
