@@ -35,6 +35,25 @@ public struct RepositorySection: Sendable, Hashable {
     public var exitOnError = false
     /// Whether load calls may bring files and configuration with them.
     public var allowModelUpload = true
+    /// Where it is written down which versions are being loaded; empty = where the platform keeps
+    /// state.
+    public var stateDirectory = ""
+
+    /// The state directory; nil if there is none, or `none` was chosen.
+    public func stateDirectory(environment: [String: String]) -> String? {
+        guard stateDirectory.isEmpty else {
+            return stateDirectory == "none" ? nil : stateDirectory
+        }
+        func directory(_ variable: String) -> String? {
+            environment[variable].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        }
+        // The service manager lists several, separated by colons; the first is ours.
+        if let own = directory("STATE_DIRECTORY")?.split(separator: ":").first {
+            return String(own)
+        }
+        let home = directory("HOME").map { $0 + "/.local/state" }
+        return (directory("XDG_STATE_HOME") ?? home).map { $0 + "/apus" }
+    }
 
     static let keys: [ConfigurationKey] = [
         .init(
@@ -91,5 +110,10 @@ public struct RepositorySection: Sendable, Hashable {
         .init(
             "repository", "allow_model_upload", \.repository.allowModelUpload, .boolean,
             "Let load calls bring a configuration and files with them."),
+        .init(
+            "repository", "state_directory", \.repository.stateDirectory, .text("<path>"),
+            "Where it is written down which versions are being loaded, so that one that ended the "
+                + "process twice is refused until its files change; none = nowhere; empty = "
+                + "$STATE_DIRECTORY, $XDG_STATE_HOME/apus or ~/.local/state/apus."),
     ]
 }

@@ -96,13 +96,15 @@ public enum RepositoryError: ServingError, Equatable {
     case notReady(name: String, version: String?, state: String)
     case loadFailed(name: String, reasons: [String])
     case invalidBundle(path: String, reason: String)
+    /// Of a loader: the files were written to while it read them.
+    case filesChanged(path: String)
     case explicitControlRequired
     case stopping
 
     public var kind: ErrorKind {
         switch self {
         case .modelNotFound, .versionNotFound: .notFound
-        case .notReady, .explicitControlRequired, .stopping: .unavailable
+        case .notReady, .filesChanged, .explicitControlRequired, .stopping: .unavailable
         case .loadFailed, .invalidBundle: .invalidArgument
         }
     }
@@ -117,6 +119,7 @@ public enum RepositoryError: ServingError, Equatable {
         case .loadFailed(let name, let reasons):
             "failed to load \"\(name)\": " + reasons.joined(separator: "; ")
         case .invalidBundle(let path, let reason): "\(path): \(reason)"
+        case .filesChanged(let path): "\(path): it changed while it was read"
         case .explicitControlRequired:
             "load and unload are switched off by model_control_mode \"none\""
         case .stopping: "the server is stopping"

@@ -44,7 +44,8 @@ public protocol ModelLoader: Sendable {
     ///
     /// - Parameter cancellation: asked on the way; it stops when the load takes too long, or when
     ///   nobody wants the version any more.
-    /// - Throws: an error whose message names what is wrong with the bundle.
+    /// - Throws: an error whose message names what is wrong with the bundle;
+    ///   `RepositoryError.filesChanged` to have it tried again when the files have settled.
     func load(
         _ bundle: ModelBundle, cancellation: RunControl, progress: @Sendable (LoadStage) -> Void
     ) throws -> any Servable

@@ -42,7 +42,7 @@ extension ModelRepository {
             content: candidate.content.version, path: files.path,
             isSingleFile: found.isSingleFile, reader: DiskReader(root: root),
             staging: model.loadOverride?.staging, cancellation: candidate.interest.cancellation,
-            timeout: settings.loadTimeout)
+            timeout: settings.loadTimeout, journal: journal, stamp: candidate.content.stamp)
         logger.debug("loading", metadata: Self.metadata(identity))
         pool.submit { [loader, events] in job.run(loader, events) }
     }
@@ -242,24 +242,51 @@ struct LoadJob: Sendable {
     /// Set when nobody wants the version any more.
     let cancellation: CancellationFlag
     let timeout: Duration
+    let journal: LoadJournal?
+    /// Of all files that the load depends on, for the journal.
+    let stamp: String
 
     func run(_ loader: any ModelLoader, _ events: AsyncStream<RepositoryEvent>.Continuation) {
         let began = MonotonicClock.nowNanoseconds()
         let control = RunControl(
             endNanoseconds: began.addingClamped(timeout.nanoseconds), end: cancellation)
-        var outcome: LoadOutcome
-        do {
-            outcome = .success(
-                try loader.load(bundle, cancellation: control) {
-                    events.yield(.stage(ticket, $0))
-                })
-        } catch {
-            outcome = .failure(reason: reason(of: error, control))
-        }
+        var outcome = recordedLoad(loader, control, events)
         let now = BundleContent.tree(path, isSingleFile: isSingleFile, reader: reader)
         if now?.signature != content { outcome = .outdated }
         let nanoseconds = MonotonicClock.nowNanoseconds() &- began
         events.yield(.loaded(ticket, outcome, nanoseconds: nanoseconds))
+    }
+
+    /// Loads, with an entry in the journal for as long as it takes.
+    private func recordedLoad(
+        _ loader: any ModelLoader, _ control: RunControl,
+        _ events: AsyncStream<RepositoryEvent>.Continuation
+    ) -> LoadOutcome {
+        guard let journal else { return load(loader, control, events) }
+        let subject = LoadJournal.Subject(identity: bundle.identity, path: path, content: stamp)
+        switch journal.begin(subject) {
+        case .refused(let reason): return .failure(reason: reason)
+        case .load(record: nil): return load(loader, control, events)
+        case .load(record: let record?):
+            defer { journal.end(record) }
+            return load(loader, control, events)
+        }
+    }
+
+    private func load(
+        _ loader: any ModelLoader, _ control: RunControl,
+        _ events: AsyncStream<RepositoryEvent>.Continuation
+    ) -> LoadOutcome {
+        do {
+            return .success(
+                try loader.load(bundle, cancellation: control) {
+                    events.yield(.stage(ticket, $0))
+                })
+        } catch RepositoryError.filesChanged {
+            return .outdated
+        } catch {
+            return .failure(reason: reason(of: error, control))
+        }
     }
 
     private func reason(of error: any Error, _ control: RunControl) -> String {

@@ -18,6 +18,8 @@ public actor ModelRepository: ModelCatalogue {
     let table = ServingTable()
     let pool: LoadingPool
     let drainer: Drainer
+    /// Which loads are under way; nil if it is not written down.
+    var journal: LoadJournal?
     let events: AsyncStream<RepositoryEvent>.Continuation
     private let stream: AsyncStream<RepositoryEvent>
 
@@ -91,6 +93,7 @@ public actor ModelRepository: ModelCatalogue {
             return
         }
         try resolveRoots()
+        journal = makeJournal()
         phase = .starting
         let now = MonotonicClock.nowNanoseconds()
         startDeadline = now &+ settings.quietPeriod.nanoseconds &+ 1_000_000_000
@@ -147,6 +150,7 @@ public actor ModelRepository: ModelCatalogue {
         lookTask?.cancel()
         rescanTask?.cancel()
         pool.cancelWaiting()
+        journal?.endAll()
         for name in models.keys.sorted() {
             models[name]?.isWanted = false
             cancelCandidates(of: name)
@@ -198,6 +202,18 @@ public actor ModelRepository: ModelCatalogue {
             if !roots.contains(root) { roots.append(root) }
         }
         return roots
+    }
+
+    private func makeJournal() -> LoadJournal? {
+        guard let directory = settings.stateDirectory else { return nil }
+        do throws(DiskReader.Problem) {
+            return try LoadJournal(in: directory, outside: roots + placed.values.map(\.path))
+        } catch {
+            logger.warning(
+                "loads are not recorded: a model that ends the process is tried at every start",
+                metadata: ["reason": "\(error.reason ?? directory)"])
+            return nil
+        }
     }
 
     private func expectStartupModels() {

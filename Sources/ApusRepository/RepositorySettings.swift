@@ -40,6 +40,9 @@ public struct RepositorySettings: Sendable {
     public var allowsModelUpload = true
     /// Where files that come with load calls are kept, each model's in a private directory.
     public var stagingDirectory = "/tmp"
+    /// Where it is written down which versions are being loaded, so that one that ends the process
+    /// is not tried for ever; nil = nowhere. Must not lie in a repository.
+    public var stateDirectory: String?
 
     public init(paths: [String]) { self.paths = paths }
 }

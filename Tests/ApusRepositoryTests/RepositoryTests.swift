@@ -114,6 +114,21 @@ import Testing
         await bench.repository.stop()
     }
 
+    @Test(arguments: [RepositorySettings.ControlMode.watch, .explicit])
+    func filesThatChangeWhileTheyAreReadAreReadAgain(
+        _ mode: RepositorySettings.ControlMode
+    ) async throws {
+        let bench = try Bench { $0.controlMode = mode }
+        try bench.files.write("digits/1/model.onnx", "changes: end")
+        try await bench.repository.start()
+        if mode == .explicit {
+            try await bench.repository.load("digits", options: ModelLoadOptions())
+        }
+        try await bench.wait("the second try") { bench.content("digits") == "changes: end" }
+        #expect(bench.loader.loads.count == 2)
+        await bench.repository.stop()
+    }
+
     @Test func configurationDecidesWhichVersionsServe() async throws {
         let bench = try Bench()
         for version in 1...4 {

@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import check_docs_page  # noqa: E402
+import check_files  # noqa: E402
 import check_lifecycle  # noqa: E402
 import check_metrics  # noqa: E402
 import check_serving  # noqa: E402
@@ -33,7 +34,7 @@ def main():
     arguments = parser.parse_args()
 
     checks = check_lifecycle.CHECKS + check_serving.CHECKS + check_metrics.CHECKS
-    checks += check_docs_page.CHECKS
+    checks += check_docs_page.CHECKS + check_files.CHECKS
     failures = ran = 0
     with tempfile.TemporaryDirectory(prefix="apus-end-to-end-") as scratch:
         tools = Tools(arguments.apus, arguments.tools, scratch)

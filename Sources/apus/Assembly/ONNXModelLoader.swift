@@ -1,6 +1,7 @@
 import ApusConfiguration
 import ApusCore
 import ApusMetrics
+import ApusONNX
 import ApusRepository
 import ApusScheduler
 import ApusWire
@@ -42,15 +43,20 @@ struct ONNXModelLoader: ModelLoader {
         let files = BundleFiles(
             modelDirectory: bundle.modelDirectory, versionDirectory: bundle.versionDirectory,
             modelFile: bundle.modelFile)
-        let assembled = try assembly.assemble(
-            files, bundle.configuration, threadCountMax: cores.coreCount,
-            cancellation: cancellation
-        ) { stage in
-            switch stage {
-            case .loading: progress(.loading)
-            case .validating: progress(.validating)
-            case .warming: progress(.warming)
+        let assembled: AssembledModel
+        do {
+            assembled = try assembly.assemble(
+                files, bundle.configuration, threadCountMax: cores.coreCount,
+                cancellation: cancellation
+            ) { stage in
+                switch stage {
+                case .loading: progress(.loading)
+                case .validating: progress(.validating)
+                case .warming: progress(.warming)
+                }
             }
+        } catch ONNXError.changed(let file) {
+            throw RepositoryError.filesChanged(path: file)
         }
         for warning in assembled.warnings {
             logger.warning(

@@ -68,7 +68,7 @@ struct Daemon {
         repository = ModelRepository(
             settings: settings.repository.makeSettings(
                 cores: cores, isReadinessStrict: settings.server.strictReadiness,
-                namedModels: files.models),
+                namedModels: files.models, environment: sources.environment),
             loader: ONNXModelLoader(
                 assembly: assembly, limits: settings.scheduler.makeLimits(), cores: cores,
                 metrics: metrics, logger: log.makeLogger("scheduler")),

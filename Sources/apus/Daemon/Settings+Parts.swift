@@ -37,7 +37,8 @@ extension RepositorySection {
     }
 
     func makeSettings(
-        cores: CoreBudget, isReadinessStrict: Bool, namedModels: [NamedModel] = []
+        cores: CoreBudget, isReadinessStrict: Bool, namedModels: [NamedModel] = [],
+        environment: [String: String]
     ) -> RepositorySettings {
         var settings = RepositorySettings(paths: modelRepository)
         settings.namedModels = namedModels
@@ -57,6 +58,7 @@ extension RepositorySection {
         settings.unloadTimeout = unloadTimeout
         settings.allowsModelUpload = allowModelUpload
         settings.isReadinessStrict = isReadinessStrict
+        settings.stateDirectory = stateDirectory(environment: environment)
         return settings
     }
 }

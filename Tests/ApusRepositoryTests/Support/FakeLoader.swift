@@ -66,8 +66,9 @@ final class FakeServable: Servable {
 }
 
 /// Loads model files that are texts: `ok …` loads, `fail: why` fails, `held: …` waits for
-/// `release()`, `endless: …` until it is cancelled, `busy: …` has
-/// requests without an end; anything without `end` as its last word counts as cut off.
+/// `release()`, `changes: …` changes while it is read the first time, `endless: …` until it is
+/// cancelled, `busy: …` has requests without an end; anything without `end` as its last word counts
+/// as cut off.
 final class FakeLoader: ModelLoader {
     struct Life: Sendable {
         var alive = 0
@@ -151,6 +152,9 @@ final class FakeLoader: ModelLoader {
         if words.first == "held:" {
             life.withLock { $0.held += 1 }
             gate.wait()
+        }
+        if words.first == "changes:", life.withLock({ $0.loads.count }) == 1 {
+            throw RepositoryError.filesChanged(path: bundle.modelFile)
         }
         if words.first == "endless:" {
             while !cancellation.isStopped { sched_yield() }
