@@ -16,6 +16,8 @@ public final class HTTPServer: Sendable {
         var group: MultiThreadedEventLoopGroup?
         var loops: [NIOLoopBound<ServerLoop>] = []
         var quiescing: [ServerQuiescingHelper] = []
+        /// Passed sockets on which nobody is accepted yet.
+        var waiting: [any Channel] = []
         var isStarted = false
     }
 
@@ -88,7 +90,10 @@ public final class HTTPServer: Sendable {
         _ listener: HTTPServerConfiguration.Listener, on group: MultiThreadedEventLoopGroup
     ) async throws(ServerError) -> BoundListener {
         let quiescing = ServerQuiescingHelper(group: group)
-        let bootstrap = bootstrap(listener.role, group, quiescing)
+        var bootstrap = bootstrap(listener.role, group, quiescing)
+        if listener.waitsForModels {
+            bootstrap = bootstrap.serverChannelOption(.autoRead, value: false)
+        }
         let opening: EventLoopFuture<any Channel> =
             switch listener.address {
             case .tcp(let host, let port): bootstrap.bind(host: host, port: port)
@@ -102,7 +107,10 @@ public final class HTTPServer: Sendable {
         } catch {
             throw .cannotListen(address: listener.description, reason: "\(error)")
         }
-        state.withLock { $0.quiescing.append(quiescing) }
+        state.withLock { state in
+            state.quiescing.append(quiescing)
+            if listener.waitsForModels { state.waiting.append(channel) }
+        }
         let address = channel.localAddress
         let host = address?.ipAddress.map { $0.contains(":") ? "[\($0)]" : $0 }
         let text = host.map { "\($0):\(address?.port ?? 0)" } ?? address?.pathname
@@ -150,6 +158,16 @@ public final class HTTPServer: Sendable {
     }
 
     // MARK: Life
+
+    /// Accepts connections on sockets that somebody else opened, where clients may have been waiting
+    /// since a former process closed: what they ask for is there now.
+    public func acceptWaiting() {
+        let channels = state.withLock { state in
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for channel in channels { channel.setOption(.autoRead, value: true).cascade(to: nil) }
+    }
 
     /// Visits every event loop and then calls back: proof that all of them turn.
     public func probeEventLoops(_ done: @escaping @Sendable () -> Void) {

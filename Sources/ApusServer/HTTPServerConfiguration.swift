@@ -22,6 +22,8 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
 
         public var address: Address
         public var role: Role
+        /// Whether nobody is accepted before `HTTPServer.acceptWaiting`.
+        public var waitsForModels = false
 
         public init(_ address: Address, role: Role = .inference) {
             self.address = address

@@ -189,7 +189,7 @@ static void walk_steps(team_job *job, int32_t index) {
                 atomic_compare_exchange_strong(&job->result, &none, result);
             }
         }
-        apus_give_way(&turn);
+        if (!plan->is_short) apus_give_way(&turn);
         if (job->threads > 1) {
             barrier(job);
             if (atomic_load_explicit(&job->ended, memory_order_relaxed)) return;

@@ -21,6 +21,23 @@ import Testing
         }
     }
 
+    @Test func beforeTheServerClosesAConnectionItTellsTheClient() async throws {
+        try await withServer { test in
+            let client = try RawClient(port: test.grpcPort)
+            try client.send(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8))
+            try client.send([0, 0, 0, 4, 0, 0, 0, 0, 0])
+            let shutdown = test.beginShutdown()
+            // A GOAWAY that refuses nothing yet, and a ping; then its answer.
+            let goAway: [UInt8] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]
+            let ping: [UInt8] = [0, 0, 8, 6, 0, 0, 0, 0, 0] + Array("apus bye".utf8)
+            let received = try client.readToEnd()
+            let place = received.indices.first { received[$0...].starts(with: goAway) }
+            let first = try #require(place)
+            #expect(received[(first + goAway.count)...].starts(with: ping))
+            #expect(shutdown.wait())
+        }
+    }
+
     @Test func aClientThatAnswersNoPingIsGivenUp() async throws {
         let configure: (inout HTTPServerConfiguration) -> Void = {
             $0.grpc.keepaliveTime = .milliseconds(100)

@@ -155,6 +155,35 @@ import Testing
         }
     }
 
+    @Test func clientsOfAPassedSocketWaitForTheModels() async throws {
+        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let port = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> Int in
+                guard bind(socket, address, length) == 0, listen(socket, 16) == 0,
+                    getsockname(socket, address, &length) == 0
+                else { return 0 }
+                return Int(pointer.pointee.sin_port.byteSwapped)
+            }
+        }
+        try #require(port > 0)
+        try await withServer(configure: {
+            var listener = HTTPServerConfiguration.Listener(.descriptor(socket))
+            listener.waitsForModels = true
+            $0.listeners.append(listener)
+        }) { test in
+            let client = try RawClient(port: port, receiveBufferByteCount: nil)
+            try client.send(infer("double"))
+            usleep(50_000)
+            #expect(test.metric("apus_http_connections") != "1")
+            test.server.acceptWaiting()
+            #expect(try client.readResponse().status == 200)
+        }
+    }
+
     @Test func unixSocketIsThereWhileTheServerIs() async throws {
         let path = "/tmp/apus-server-test-\(getpid()).sock"
         try await withServer(configure: {

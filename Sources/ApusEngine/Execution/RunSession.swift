@@ -106,6 +106,7 @@ public final class RunSession: @unchecked Sendable {
             run.scratch = scratch.pointer.assumingMemoryBound(to: UInt8.self)
             run.scratch_stride = stride
             run.thread_count_max = Int32(clamping: threads)
+            run.is_short = isSmall
             run.run = Unmanaged.passUnretained(failure).toOpaque()
             run.flushes_denormals = flushesDenormals
             return withExtendedLifetime((inputs, outputs, cancellation)) {

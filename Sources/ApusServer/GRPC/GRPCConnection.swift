@@ -19,8 +19,11 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
     /// When something came last, on the loop's clock.
     private var readNanoseconds: UInt64
 
-    init(server: ServerContext, loop: ServerLoop) {
+    private let farewell: Farewell
+
+    init(server: ServerContext, loop: ServerLoop, farewell: Farewell) {
         self.server = server
+        self.farewell = farewell
         self.loop = loop
         readNanoseconds = loop.nowNanoseconds
     }
@@ -38,6 +41,13 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
     func channelInactive(context: ChannelHandlerContext) {
         loop.remove(self)
         context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .ping(let data, ack: true) = unwrapInboundIn(data).payload {
+            farewell.pingAnswered(data)
+        }
+        context.fireChannelRead(data)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {

@@ -21,10 +21,12 @@ enum GRPCPipeline {
         }
         let management = NIOHTTP2ServerConnectionManagementHandler(
             eventLoop: channel.eventLoop, configuration: lifetime(server.configuration))
-        let connection = GRPCConnection(server: server, loop: loop)
+        let farewell = Farewell()
+        let connection = GRPCConnection(server: server, loop: loop, farewell: farewell)
         let loop = NIOLoopBound(loop, eventLoop: channel.eventLoop)
         let configuration = http2(server.configuration)
         let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(farewell)
         try pipeline.addHandler(FlushCoalescer())
         _ = try pipeline.configureHTTP2Pipeline(
             mode: .server, connectionConfiguration: configuration.connection,

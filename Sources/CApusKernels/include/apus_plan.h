@@ -43,6 +43,8 @@ typedef struct {
     /// be null.
     bool (*is_cancelled)(void *cancellation);
     void *cancellation;
+    /// It ends before anybody could mind: no thread gives way between steps.
+    bool is_short;
     /// If not null: receives each step's nanoseconds, seen by thread 0.
     uint64_t *step_nanoseconds;
     /// Denormal inputs and results of the steps count as zero, on every thread of this run.

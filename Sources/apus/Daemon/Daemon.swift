@@ -136,6 +136,7 @@ struct Daemon {
             logger.critical("\(error.message)")
             return DaemonExitCode.cannotListen
         }
+        acceptWithoutModels(after: .seconds(10))
         let watchdog = makeWatchdog()
         defer { withExtendedLifetime(watchdog) {} }
         return await withTaskGroup(of: Int32?.self) { group in
@@ -155,6 +156,15 @@ struct Daemon {
         }
     }
 
+    /// Whoever waits on a socket that was passed to us waits for the models, but not for long: then it
+    /// is told that they are not ready.
+    private func acceptWithoutModels(after limit: Duration) {
+        Task.detached { [server] in
+            try? await Task.sleep(for: limit)
+            server.acceptWaiting()
+        }
+    }
+
     /// Loads what should serve.
     ///
     /// - Returns: an exit code if the daemon cannot go on.
@@ -168,6 +178,7 @@ struct Daemon {
             return DaemonExitCode.failed
         }
         guard !Task.isCancelled else { return nil }
+        server.acceptWaiting()
         _ = apus_trim_malloc()
         let failed = await repository.index().filter { $0.state == .unavailable }
         let seconds = Double((MonotonicClock.nowNanoseconds() - began) / 1_000_000) / 1e3

@@ -89,7 +89,7 @@ extension Settings {
     private func listeners(_ activation: SocketActivation) -> [HTTPServerConfiguration.Listener] {
         typealias Listener = HTTPServerConfiguration.Listener
         let http = activation.sockets(.http, server)
-        var result = http.map { Listener(.descriptor($0)) }
+        var result = http.map { passedListener($0, role: .inference) }
         if http.isEmpty {
             result.append(Listener(.tcp(host: server.httpAddress, port: server.httpPort)))
         }
@@ -112,9 +112,18 @@ extension Settings {
     private func listeners(
         _ role: HTTPServerConfiguration.Listener.Role, passed: [Int32], address: String, port: Int
     ) -> [HTTPServerConfiguration.Listener] {
-        guard passed.isEmpty else { return passed.map { .init(.descriptor($0), role: role) } }
+        guard passed.isEmpty else { return passed.map { passedListener($0, role: role) } }
         let host = address.isEmpty ? server.httpAddress : address
         return [.init(.tcp(host: host, port: port), role: role)]
+    }
+
+    /// Clients of a former process wait there for the models; health and metrics do not.
+    private func passedListener(
+        _ descriptor: Int32, role: HTTPServerConfiguration.Listener.Role
+    ) -> HTTPServerConfiguration.Listener {
+        var listener = HTTPServerConfiguration.Listener(.descriptor(descriptor), role: role)
+        listener.waitsForModels = role != .metrics
+        return listener
     }
 }
 
