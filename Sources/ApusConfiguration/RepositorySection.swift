@@ -34,7 +34,7 @@ public struct RepositorySection: Sendable, Hashable {
     /// Whether a model that fails at start ends the daemon.
     public var exitOnError = false
     /// Whether load calls may bring files and configuration with them.
-    public var allowModelUpload = true
+    public var allowModelUpload = false
     /// Where it is written down which versions are being loaded; empty = where the platform keeps
     /// state.
     public var stateDirectory = ""
@@ -109,7 +109,7 @@ public struct RepositorySection: Sendable, Hashable {
             "End the daemon when a model fails to load at start."),
         .init(
             "repository", "allow_model_upload", \.repository.allowModelUpload, .boolean,
-            "Let load calls bring a configuration and files with them."),
+            "Let load calls bring a configuration and files with them, or name directories."),
         .init(
             "repository", "state_directory", \.repository.stateDirectory, .text("<path>"),
             "Where it is written down which versions are being loaded, so that one that ended the "

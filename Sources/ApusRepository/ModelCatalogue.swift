@@ -99,6 +99,8 @@ public enum RepositoryError: ServingError, Equatable {
     /// Of a loader: the files were written to while it read them.
     case filesChanged(path: String)
     case explicitControlRequired
+    /// A load call brings something with it.
+    case uploadNotAllowed
     case stopping
 
     public var kind: ErrorKind {
@@ -106,6 +108,7 @@ public enum RepositoryError: ServingError, Equatable {
         case .modelNotFound, .versionNotFound: .notFound
         case .notReady, .filesChanged, .explicitControlRequired, .stopping: .unavailable
         case .loadFailed, .invalidBundle: .invalidArgument
+        case .uploadNotAllowed: .permissionDenied
         }
     }
 
@@ -122,6 +125,9 @@ public enum RepositoryError: ServingError, Equatable {
         case .filesChanged(let path): "\(path): it changed while it was read"
         case .explicitControlRequired:
             "load and unload are switched off by model_control_mode \"none\""
+        case .uploadNotAllowed:
+            "load calls bring nothing with them and name no directory, unless "
+                + "repository.allow_model_upload is true"
         case .stopping: "the server is stopping"
         }
     }

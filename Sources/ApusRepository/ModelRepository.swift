@@ -20,6 +20,7 @@ public actor ModelRepository: ModelCatalogue {
     let drainer: Drainer
     /// Which loads are under way; nil if it is not written down.
     var journal: LoadJournal?
+    let staging: StagingArea
     let events: AsyncStream<RepositoryEvent>.Continuation
     private let stream: AsyncStream<RepositoryEvent>
 
@@ -57,6 +58,7 @@ public actor ModelRepository: ModelCatalogue {
         self.loader = loader
         self.metrics = metrics
         self.logger = logger
+        staging = StagingArea(in: settings.stagingDirectory)
         policy = SettlingPolicy(quietNanoseconds: settings.quietPeriod.nanoseconds)
         pool = LoadingPool(threadCountMax: settings.loadConcurrency)
         drainer = Drainer(
@@ -94,6 +96,7 @@ public actor ModelRepository: ModelCatalogue {
         }
         try resolveRoots()
         journal = makeJournal()
+        staging.removeAbandoned()
         phase = .starting
         let now = MonotonicClock.nowNanoseconds()
         startDeadline = now &+ settings.quietPeriod.nanoseconds &+ 1_000_000_000
@@ -141,6 +144,7 @@ public actor ModelRepository: ModelCatalogue {
             events.yield(.drainAbandoned)
         }
         if !hasDraining { events.finish() }
+        staging.remove()
     }
 
     private func beginStop() {

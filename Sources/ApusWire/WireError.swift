@@ -40,12 +40,14 @@ public enum WireError: ServingError, Equatable {
     case sharedMemory(SharedMemoryError)
     /// Nested arrays whose lengths or depths differ, so that they are no tensor.
     case raggedArray(input: String, offset: Int)
+    /// More elements, cells or columns than text forms may have.
+    case tooManyElements(what: String, countMax: Int)
+    /// More bytes than an answer may have.
+    case answerTooLarge
     /// What another server would say of a request, in its words.
     case request(String)
     case unsupported(String)
     case outOfMemory(byteCount: Int)
-    /// The answer would not fit the buffer that it is sent from.
-    case answerTooLong(byteCount: Int)
     /// Not protobuf; `offset` counts bytes from the start of the message.
     case malformedProtobuf(reason: String, offset: Int)
     /// Raw contents are there, but not one for each input.
@@ -63,7 +65,8 @@ public enum WireError: ServingError, Equatable {
     public var kind: ErrorKind {
         switch self {
         case .unsupported: .unsupported
-        case .outOfMemory, .answerTooLong, .decompressedTooLarge: .resourceExhausted
+        case .outOfMemory, .decompressedTooLarge, .tooManyElements, .answerTooLarge:
+            .resourceExhausted
         case .sharedMemory(let error): error.kind
         default: .invalidArgument
         }
@@ -92,6 +95,11 @@ public enum WireError: ServingError, Equatable {
         case .decompressedTooLarge(let byteCountMax):
             "decompressed, the body is larger than this server's limit of \(byteCountMax) bytes"
         case .sharedMemory(let error): error.message
+        case .tooManyElements(let what, let countMax):
+            "\(what): more than \(countMax), which text forms carry at most; use the binary tensor "
+                + "data extension, or several requests"
+        case .answerTooLarge:
+            "the answer would be larger than one may be; ask for fewer rows or outputs"
         case .unsupported(let what), .request(let what): what
         case .raggedArray(let input, let offset):
             "\"\(input)\" at byte \(offset): nested arrays must agree in length and depth"
@@ -100,9 +108,6 @@ public enum WireError: ServingError, Equatable {
         case .rawContentsCount(let found, let expected):
             "the request has \(found) raw_input_contents for \(expected) inputs, expected one for "
                 + "each"
-        case .answerTooLong(let byteCount):
-            "the answer may take \(byteCount) bytes, which is over \(AnswerLength.byteCountMax): ask "
-                + "for fewer outputs, or for binary data"
         case .outOfMemory(let byteCount): "cannot allocate \(byteCount) bytes for a tensor"
         case .headerLength(let found, let bodyByteCount):
             "Inference-Header-Content-Length is \"\(found)\", expected a number from 0 to the body's "

@@ -19,6 +19,8 @@ int apus_tune_malloc(void) {
 
 int apus_trim_malloc(void) { return malloc_trim(0); }
 
+uint64_t apus_malloc_free_bytes(void) { return (uint64_t)mallinfo2().fordblks; }
+
 uint64_t apus_malloc_used_bytes(void) {
     struct mallinfo2 info = mallinfo2();
     return (uint64_t)info.uordblks + (uint64_t)info.hblkhd;

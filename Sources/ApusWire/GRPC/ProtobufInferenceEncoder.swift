@@ -51,7 +51,7 @@ public struct ProtobufInferenceEncoder {
         self.contentByteCounts = contentByteCounts
         messageByteCount = total
         byteCount = isStreamed ? ProtobufSize.field(total) : total
-        try AnswerLength.check(byteCount)
+        guard byteCount <= TextLimits.answerByteCountMax else { throw .answerTooLarge }
     }
 
     private static func byteCount(of output: NamedTensor) throws(WireError) -> Int {

@@ -42,7 +42,7 @@ public struct InferenceResponseEncoder {
     public let byteCountMax: Int
 
     /// - Throws: `noJSONForm` or `notUTF8` for an output that only the binary form can carry,
-    ///   `unsupported` for one that no form can, `answerTooLong`.
+    ///   `unsupported` for one that no form can, `answerTooLarge`.
     public init(_ response: InferenceResponse, format: ResponseFormat) throws(WireError) {
         self.response = response
         var forms: [Form] = []
@@ -60,7 +60,7 @@ public struct InferenceResponseEncoder {
             forms.append(form)
             bound += try Self.byteCountMax(of: output, form: form)
         }
-        try AnswerLength.check(bound)
+        guard bound <= TextLimits.answerByteCountMax else { throw .answerTooLarge }
         self.forms = forms
         byteCountMax = bound
     }
@@ -82,6 +82,11 @@ public struct InferenceResponseEncoder {
         }
         guard let element = tensor.dataType.jsonElement else {
             throw .noJSONForm(role: .output, name: output.name, dataType: tensor.dataType)
+        }
+        guard tensor.elementCount <= TextLimits.elementCountMax else {
+            throw .tooManyElements(
+                what: "elements of output \"\(output.name)\"",
+                countMax: TextLimits.elementCountMax)
         }
         return frame + tensor.elementCount * apus_element_text_max(element)
     }

@@ -25,6 +25,12 @@ void apus_set_thread_name(const char *name);
 /// Raising it (less share) is always allowed; lowering it again needs CAP_SYS_NICE.
 int apus_set_thread_niceness(int niceness);
 
+/// CPU time in nanoseconds that the calling thread has used in a turn of its loop that took
+/// `wall_nanoseconds` and has just ended; 0, at next to no cost, for one that was not longer than
+/// `limit_nanoseconds`. To be called behind each turn. Time for which the thread was kept from running
+/// does not count.
+uint64_t apus_turn_cpu_nanoseconds(uint64_t wall_nanoseconds, uint64_t limit_nanoseconds);
+
 // ---- Memory -----------------------------------------------------------------------------------
 
 /// Tells malloc to keep freed blocks of up to 256 MB mapped for reuse (or up to the largest size it
@@ -36,6 +42,9 @@ int apus_tune_malloc(void);
 /// Gives all memory that malloc keeps free back to the system. Takes milliseconds: after a model
 /// was unloaded or a burst, never per request. Returns whether something was given back.
 int apus_trim_malloc(void);
+
+/// Bytes that malloc keeps free for reuse, given back or not. Locks each arena in turn.
+uint64_t apus_malloc_free_bytes(void);
 
 /// Bytes that malloc has handed out and not got back, memory it mapped directly included.
 uint64_t apus_malloc_used_bytes(void);

@@ -20,6 +20,7 @@ struct Daemon {
     private let logger: Logger
     private let notifier: ServiceNotifier
     private let server: HTTPServer
+    private let metrics: Metrics
     private let repository: ModelRepository
     private let settings: Settings
     private let reload: ConfigurationReload
@@ -60,6 +61,7 @@ struct Daemon {
         let metrics = Metrics(
             version: ApusVersion.text,
             torchServeHost: settings.server.dialects.contains(.torchserve) ? Self.hostName : nil)
+        self.metrics = metrics
         metrics.setCoreBudget(cores.coreCount)
         metrics.setMemoryLimit(byteCount: CgroupLimits.detect().memoryByteCount)
         metrics.setMemoryBudget(byteCount: MemoryAccount.process.byteCountMax) {
@@ -110,7 +112,7 @@ struct Daemon {
             ])
     }
 
-    private static var hostName: String {
+    static var hostName: String {
         var name = utsname()
         guard uname(&name) == 0 else { return "localhost" }
         return withUnsafeBytes(of: &name.nodename) { bytes in
@@ -126,12 +128,14 @@ struct Daemon {
         // Trapped before anything can take long: a stop during the loading is a clean stop.
         let stopRequests = await followSignals()
         do {
-            for listener in try await server.start() {
+            let listeners = try await server.start()
+            for listener in listeners {
                 let endpoint = listener.role == .inference ? "http" : listener.role.rawValue
                 logger.info(
                     "listening",
                     metadata: ["endpoint": "\(endpoint)", "address": "\(listener.address)"])
             }
+            warnOfNetwork(listeners)
         } catch {
             logger.critical("\(error.message)")
             return DaemonExitCode.cannotListen
@@ -146,6 +150,7 @@ struct Daemon {
                 return nil
             }
             group.addTask { await reportStatus() }
+            group.addTask { await returnFreeMemory() }
             for await code in group {
                 guard let code else { continue }
                 group.cancelAll()
@@ -163,6 +168,18 @@ struct Daemon {
             try? await Task.sleep(for: limit)
             server.acceptWaiting()
         }
+    }
+
+    /// Says that other machines can get in.
+    private func warnOfNetwork(_ listeners: [BoundListener]) {
+        let open = listeners.filter(\.isOnNetwork).map(\.address)
+        guard !open.isEmpty else { return }
+        let control =
+            settings.server.allowRemoteControl
+            ? "and change what it serves" : "but not change what it serves"
+        logger.warning(
+            "listening on the network: everybody who reaches it may use its models, \(control)",
+            metadata: ["addresses": "\(open.joined(separator: ", "))"])
     }
 
     /// Loads what should serve.
@@ -296,6 +313,32 @@ struct Daemon {
                 notifier.status(repository.readiness.missing.first ?? "loading")
             }
             try? await Task.sleep(for: .seconds(2))
+        }
+        return nil
+    }
+
+    // MARK: Memory
+
+    /// Time without requests behind which free memory goes back to the system.
+    private static let quietPeriod = Duration.seconds(4)
+    /// Less is kept: it is soon used again.
+    private static let keptByteCount: UInt64 = 16 << 20
+
+    /// Gives memory that was freed back to the system when nobody asks for anything.
+    private func returnFreeMemory() async -> Int32? {
+        var seen: UInt64 = 0
+        var hasReturned = true
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.quietPeriod)
+            let received =
+                metrics.server.receivedBytes.current &+ metrics.grpc.receivedBytes.current
+            if received != seen {
+                seen = received
+                hasReturned = false
+            } else if !hasReturned {
+                hasReturned = true
+                if apus_malloc_free_bytes() > Self.keptByteCount { _ = apus_trim_malloc() }
+            }
         }
         return nil
     }
