@@ -157,18 +157,18 @@ import Testing
 
     @Test func clientsOfAPassedSocketWaitForTheModels() async throws {
         let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let port = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> Int in
-                guard bind(socket, address, length) == 0, listen(socket, 16) == 0,
-                    getsockname(socket, address, &length) == 0
-                else { return 0 }
-                return Int(pointer.pointee.sin_port.byteSwapped)
+        // Family, port and address of 127.0.0.1 as they lie in memory.
+        var address: [UInt8] = [UInt8(AF_INET), 0, 0, 0, 127, 0, 0, 1] + Array(repeating: 0, count: 8)
+        var length = socklen_t(address.count)
+        let isListening = address.withUnsafeMutableBytes { bytes -> Bool in
+            guard let pointer = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self) else {
+                return false
             }
+            return bind(socket, pointer, length) == 0 && listen(socket, 16) == 0
+                && getsockname(socket, pointer, &length) == 0
         }
+        try #require(isListening)
+        let port = Int(address[2]) << 8 | Int(address[3])
         try #require(port > 0)
         try await withServer(configure: {
             var listener = HTTPServerConfiguration.Listener(.descriptor(socket))

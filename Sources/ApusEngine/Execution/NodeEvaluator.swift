@@ -8,8 +8,7 @@ enum NodeEvaluator {
     ///     in a layout only may have no value any more.
     static func evaluate(
         _ bound: BoundNode, _ inputs: [Value?], captured: [String: Value],
-        constants: [Int: ModelConstant],
-        _ session: RunSession
+        constants: [Int: ModelConstant], _ session: RunSession
     ) throws(EngineError) -> [Value] {
         try session.releasingReservations { () throws(EngineError) in
             try results(bound, inputs, captured: captured, constants: constants, session)
@@ -17,8 +16,8 @@ enum NodeEvaluator {
     }
 
     private static func results(
-        _ bound: BoundNode, _ inputs: [Value?], captured: [String: Value], constants: Set<Int>,
-        _ session: RunSession
+        _ bound: BoundNode, _ inputs: [Value?], captured: [String: Value],
+        constants: [Int: ModelConstant], _ session: RunSession
     ) throws(EngineError) -> [Value] {
         if let op = bound.op as? any ValueOperator {
             let context = EvaluationContext(

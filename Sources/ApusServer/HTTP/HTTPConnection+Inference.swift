@@ -224,8 +224,14 @@ private struct InferenceAnswer: Sendable {
         }
     }
 
+    /// Shorter answers are not counted.
+    private static let countedByteCountMin = 64 << 10
+
     private func encodedTensors(_ response: InferenceResponse) throws -> HTTPResponse {
         let encoder = try InferenceResponseEncoder(response, format: format)
+        let memory =
+            encoder.byteCountMax > Self.countedByteCountMin
+            ? try MemoryReservation(byteCount: encoder.byteCountMax, account: .process) : nil
         let headRoom = HTTP1ResponseWriter.headRoom(headers)
         var buffer = allocator.buffer(capacity: headRoom + encoder.byteCountMax)
         buffer.moveWriterIndex(to: headRoom)
@@ -236,7 +242,9 @@ private struct InferenceAnswer: Sendable {
             lengths = encoder.write(to: target)
             return lengths.total
         }
+        memory?.shrink(to: lengths.total)
         var answer = HTTPResponse(.ok, .buffer(Guarded(buffer)))
+        answer.memory = memory
         if let header = lengths.header {
             answer.contentType = .octetStream
             answer.inferenceHeaderByteCount = header
