@@ -157,7 +157,7 @@ import Testing
             try assembly.assemble(files, ModelConfiguration(name: "m"), threadCountMax: 1)
         }
         let message = (error as? any ServingError)?.message
-        #expect(message?.contains("memory_limit is 1000 bytes") == true)
+        #expect(message?.contains("over 1000 bytes, the model's memory limit") == true)
     }
 
     @Test func namesInTheEngineSectionAreChecked() {

@@ -26,6 +26,8 @@ struct TensorData {
                 return try TensorBytes(lastingByteCount: byteCount, initializingWith: fill)
             } catch let error as ONNXError {
                 throw error
+            } catch let error as CoreError {
+                throw .limitExceeded(place: label, reason: error.message)
             } catch {
                 throw .limitExceeded(place: label, reason: "\(error)")
             }

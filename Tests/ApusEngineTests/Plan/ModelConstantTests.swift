@@ -56,22 +56,6 @@ struct ModelConstantTests {
         }
     }
 
-    @Test func elementsAreLetGoNodeByNode() throws {
-        let (model, weights) = try model(
-            [.make("MatMul", ["x", "w"], ["y"])], outputs: [.make("y", [1, 64])],
-            inputs: [.make("x", [1, 64])])
-        #expect(weights() != nil)
-        let session = RunSession(
-            packed: model.packed, memory: model.memory, options: model.options)
-        let assembler = PlanAssembler(
-            services: session.services, lastUse: model.program.lastUse)
-        assembler.addInput("x", PlannedTensor(.float, [1, 64]), index: 0)
-        for constant in model.program.constants.values { assembler.addConstant(constant) }
-        try assembler.add(model.program.nodes[0], index: 0)
-        #expect(weights() == nil, "while the rest is still to be planned")
-        withExtendedLifetime(assembler) {}
-    }
-
     @Test func elementsThatAnotherNodeReadsAsTheyAreStay() throws {
         let (model, weights) = try model(
             [.make("MatMul", ["x", "w"], ["y"]), .make("Gather", ["w", "i"], ["z"])],
