@@ -20,7 +20,7 @@ CHECKED := --explicit-target-dependency-import-check error
 # One release mode for all verbs: switching between static and dynamic recompiles everything.
 # The compiler proves exclusive access or the debug build, which all tests run, checks it as it runs.
 OPTIMIZED := -c release -Xswiftc -enforce-exclusivity=unchecked
-RELEASE := $(OPTIMIZED) --static-swift-stdlib --product apus $(CHECKED)
+RELEASE := $(OPTIMIZED) --static-swift-stdlib --disable-local-rpath --product apus $(CHECKED)
 APUS := .build/release/apus
 DEBUG_APUS := .build/debug/apus
 VENV := .build/venv
@@ -80,6 +80,7 @@ asan: packages ## run the unit tests under AddressSanitizer
 install: release ## install binary, unit and configuration (PREFIX, DESTDIR)
 	install -D -m 755 $(APUS) $(DESTDIR)$(PREFIX)/bin/apus
 	strip $(DESTDIR)$(PREFIX)/bin/apus
+	.ci/hardened $(DESTDIR)$(PREFIX)/bin/apus
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's|/usr/local/bin/apus|$(PREFIX)/bin/apus|' systemd/apus.service \
 		> $(DESTDIR)$(UNITDIR)/apus.service

@@ -14,6 +14,10 @@ let strict: [SwiftSetting] = [
 let optimisedC: [CSetting] = [
     .unsafeFlags(["-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"])
 ]
+/// What reads foreign bytes also looks after its stack and its copies; the kernels' sizes are checked
+/// before they are called.
+let hardening = ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
+let hardenedC: [CSetting] = optimisedC + [.unsafeFlags(hardening)]
 
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -77,14 +81,14 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "CONNX", dependencies: ["CProtobufC"], exclude: ["onnx.proto", "generate"],
-            cSettings: optimisedC),
+            cSettings: hardenedC),
         .target(
             name: "CApusKernels", dependencies: ["COpenBLAS"], exclude: ["families"],
             cSettings: optimisedC, linkerSettings: [.linkedLibrary("m")]),
-        .target(name: "CApusPlatform", cSettings: optimisedC),
+        .target(name: "CApusPlatform", cSettings: hardenedC),
         .target(
             name: "CApusNumbers",
-            cxxSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror"])]),
+            cxxSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror"] + hardening)]),
         .target(name: "CApusCUDA", cSettings: optimisedC, linkerSettings: [.linkedLibrary("dl")]),
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -103,7 +107,13 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict,
+            // Addresses of functions are looked up at the start, and then cannot be written to.
+            linkerSettings: [
+                .unsafeFlags([
+                    "-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now",
+                ])
+            ]),
 
         .target(
             name: "ApusTestSupport", dependencies: ["ApusCore"], path: "Tests/ApusTestSupport",

@@ -92,6 +92,8 @@ enum PlatformVariables {
             }
             set("model_repository", ["/opt/ml/models"], from: "SAGEMAKER_MULTI_MODEL")
             set("model_control_mode", ["explicit"], from: "SAGEMAKER_MULTI_MODEL")
+            // Who calls load and unload is the platform, from outside.
+            set("allow_remote_control", ["true"], from: "SAGEMAKER_MULTI_MODEL")
         }
 
         mutating func readAzure() {

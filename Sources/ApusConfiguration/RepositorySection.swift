@@ -34,7 +34,7 @@ public struct RepositorySection: Sendable, Hashable {
     /// Whether a model that fails at start ends the daemon.
     public var exitOnError = false
     /// Whether load calls may bring files and configuration with them.
-    public var allowModelUpload = true
+    public var allowModelUpload = false
 
     static let keys: [ConfigurationKey] = [
         .init(
@@ -90,6 +90,6 @@ public struct RepositorySection: Sendable, Hashable {
             "End the daemon when a model fails to load at start."),
         .init(
             "repository", "allow_model_upload", \.repository.allowModelUpload, .boolean,
-            "Let load calls bring a configuration and files with them."),
+            "Let load calls bring a configuration and files with them, or name directories."),
     ]
 }

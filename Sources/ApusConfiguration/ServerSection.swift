@@ -34,6 +34,12 @@ public struct ServerSection: Sendable, Hashable {
     public var maxConnections = 8192
     /// Bytes of one request body.
     public var maxBodySize = 64 << 20
+    /// Bytes of all request bodies; 0 = from the memory limit.
+    public var maxBodyMemory = 0
+    /// Bytes of those of one client; 0 = from `maxBodyMemory`.
+    public var maxClientBodyMemory = 0
+    /// What is one client.
+    public var bodyMemoryClient = BodyMemoryClient.connection
     /// Longest time for a whole request to arrive.
     public var requestTimeout = Duration.seconds(60)
     /// Longest time for a client to take the answer while nothing moves.
@@ -44,6 +50,12 @@ public struct ServerSection: Sendable, Hashable {
     public var strictReadiness = true
     /// Whether clients on this machine may register shared memory.
     public var allowSharedMemory = false
+    /// Whether callers on other machines may control the server.
+    public var allowRemoteControl = false
+    /// Names that loopback ports are asked by, beside `localhost` and addresses.
+    public var allowedHosts: [String] = []
+    /// Origins whose pages may use the server.
+    public var corsAllowedOrigins: [String] = []
     /// Other servers whose clients are understood; earlier ones win.
     public var dialects = DialectName.allCases.filter { $0 != .none }
     /// What requests without a model's name mean; empty = the only one that serves.
@@ -90,7 +102,8 @@ public struct ServerSection: Sendable, Hashable {
         return found
     }
 
-    static let keys: [ConfigurationKey] = listeningKeys + grpcKeys + limitKeys + dialectKeys
+    static let keys: [ConfigurationKey] =
+        listeningKeys + grpcKeys + limitKeys + bodyMemoryKeys + accessKeys + dialectKeys
 
     private static let listeningKeys: [ConfigurationKey] = [
         .init(

@@ -9,6 +9,8 @@ public enum ErrorKind: String, Sendable, CaseIterable {
     case unavailable
     /// A limit of the configuration would be exceeded, e.g. the body size.
     case resourceExhausted
+    /// Not for whoever asks, or not from where.
+    case permissionDenied
     /// The request's deadline passed, or cannot be met.
     case deadlineExceeded
     /// Understood, but not offered by this server.

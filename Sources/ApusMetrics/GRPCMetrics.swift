@@ -7,6 +7,8 @@ public final class GRPCMetrics: @unchecked Sendable {
     public let connections: Gauge
     public let receivedBytes: Counter
     public let sentBytes: Counter
+    /// By reason.
+    private let ended: [String: Counter]
 
     private struct Failure: Hashable {
         let method: String
@@ -26,7 +28,18 @@ public final class GRPCMetrics: @unchecked Sendable {
         connections = registry.gauge(MetricCatalogue.grpcConnections, lease: lease)
         receivedBytes = registry.counter(MetricCatalogue.grpcReceived, lease: lease)
         sentBytes = registry.counter(MetricCatalogue.grpcSent, lease: lease)
+        var ended: [String: Counter] = [:]
+        for reason in ["resets", "control", "unread_data"] {
+            ended[reason] = registry.counter(
+                MetricCatalogue.grpcConnectionsEnded, [reason], lease: lease)
+        }
+        self.ended = ended
     }
+
+    /// Counts a connection that was ended because it kept the server busy for nothing.
+    ///
+    /// - Parameter reason: resets, control or unread_data.
+    public func recordEnded(_ reason: String) { ended[reason]?.add() }
 
     /// The series of a method's calls that end well; it exists from now on.
     public func successes(of method: String) -> Counter {

@@ -68,12 +68,21 @@ public enum MetricCatalogue {
         help: "gRPC calls ended, by method and status code.")
     public static let grpcConnections = MetricDeclaration(
         "apus_grpc_connections", .gauge, help: "gRPC connections that are open.")
+    public static let grpcConnectionsEnded = MetricDeclaration(
+        "apus_grpc_connections_ended_total", .counter, labels: ["reason"],
+        help: "gRPC connections ended for too many resets, control frames or unread data.")
     public static let grpcReceived = MetricDeclaration(
         "apus_grpc_received_bytes_total", .counter, unit: .bytes,
         help: "Bytes of gRPC messages received, as they came.")
     public static let grpcSent = MetricDeclaration(
         "apus_grpc_sent_bytes_total", .counter, unit: .bytes,
         help: "Bytes of gRPC messages sent, as they went.")
+    public static let longTurns = MetricDeclaration(
+        "apus_event_loop_long_turns_total", .counter,
+        help: "Turns of an event loop that used more than 2 ms of its thread's CPU time.")
+    public static let longestTurn = MetricDeclaration(
+        "apus_event_loop_longest_turn_seconds", .gauge, unit: .seconds,
+        help: "CPU time of the longest of them.")
     public static let requestsRefused = MetricDeclaration(
         "apus_requests_refused_total", .counter, labels: ["reason"],
         help: "Inference requests refused before they reached a model.")
@@ -173,7 +182,8 @@ public enum MetricCatalogue {
         queueBytes, instancesBusy,
         modelLoaded, modelMemory, modelLoadDuration, modelLoadFailures,
         httpRequests, httpConnections, httpReceived, httpSent, grpcRequests, grpcConnections,
-        grpcReceived, grpcSent, requestsRefused,
+        grpcReceived, grpcSent, grpcConnectionsEnded, requestsRefused,
+        longTurns, longestTurn,
         buildInfo, coreBudget, memoryLimit, memoryBudget, memoryHeld, processCPU,
         processOpenDescriptors,
         processDescriptorsMax,

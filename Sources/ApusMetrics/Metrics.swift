@@ -3,6 +3,7 @@ public final class Metrics: Sendable {
     public let registry: MetricRegistry
     public let server: ServerMetrics
     public let grpc: GRPCMetrics
+    public let turns: TurnMetrics
     public let repository: RepositoryMetrics
     private let lease: SeriesLease
     private let coreBudget: Gauge
@@ -21,6 +22,7 @@ public final class Metrics: Sendable {
         lease = registry.makeLease()
         server = ServerMetrics(registry: registry)
         grpc = GRPCMetrics(registry: registry)
+        turns = TurnMetrics(registry: registry)
         repository = RepositoryMetrics(registry: registry)
         coreBudget = registry.gauge(MetricCatalogue.coreBudget, lease: lease)
         registry.gauge(MetricCatalogue.buildInfo, [version], lease: lease).set(1)

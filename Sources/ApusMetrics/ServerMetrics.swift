@@ -12,6 +12,8 @@ public enum RefusalReason: Int, Sendable, CaseIterable {
     case unsupported
     /// The client sent too slowly.
     case slowClient
+    /// Not for whoever asks.
+    case forbidden
     /// Our mistake.
     case `internal`
 
@@ -24,6 +26,7 @@ public enum RefusalReason: Int, Sendable, CaseIterable {
         case .tooLarge: "too_large"
         case .unsupported: "unsupported"
         case .slowClient: "slow_client"
+        case .forbidden: "forbidden"
         case .internal: "internal"
         }
     }

@@ -97,6 +97,8 @@ public enum RepositoryError: ServingError, Equatable {
     case loadFailed(name: String, reasons: [String])
     case invalidBundle(path: String, reason: String)
     case explicitControlRequired
+    /// A load call brings something with it.
+    case uploadNotAllowed
     case stopping
 
     public var kind: ErrorKind {
@@ -104,6 +106,7 @@ public enum RepositoryError: ServingError, Equatable {
         case .modelNotFound, .versionNotFound: .notFound
         case .notReady, .explicitControlRequired, .stopping: .unavailable
         case .loadFailed, .invalidBundle: .invalidArgument
+        case .uploadNotAllowed: .permissionDenied
         }
     }
 
@@ -119,6 +122,9 @@ public enum RepositoryError: ServingError, Equatable {
         case .invalidBundle(let path, let reason): "\(path): \(reason)"
         case .explicitControlRequired:
             "load and unload are switched off by model_control_mode \"none\""
+        case .uploadNotAllowed:
+            "load calls bring nothing with them and name no directory, unless "
+                + "repository.allow_model_upload is true"
         case .stopping: "the server is stopping"
         }
     }

@@ -8,7 +8,7 @@ extension ModelRepository {
         guard
             options.configurationJSON == nil && options.files.isEmpty && options.place == nil
                 || settings.allowsModelUpload
-        else { throw .loadFailed(name: name, reasons: ["allow_model_upload is off"]) }
+        else { throw .uploadNotAllowed }
         guard options.version == nil || options.configurationJSON == nil else {
             throw .loadFailed(
                 name: name, reasons: ["a configuration holds for the model, not for one version"])
@@ -119,10 +119,10 @@ extension ModelRepository {
         _ files: [String: [UInt8]], _ name: ModelName
     ) async throws(RepositoryError) -> StagingDirectory {
         guard let scanner else { throw .stopping }
-        let parent = settings.stagingDirectory
+        let area = self.staging
         let result: Result<StagingDirectory, DiskReader.Problem> = await scanner.run {
             do throws(DiskReader.Problem) {
-                return .success(try StagingDirectory(files: files, in: parent))
+                return .success(try StagingDirectory(files: files, in: try area.directory()))
             } catch {
                 return .failure(error)
             }
@@ -132,7 +132,8 @@ extension ModelRepository {
         case .failure(.unusable(let reason)):
             throw .loadFailed(name: name.text, reasons: [reason])
         case .failure(.missing):
-            throw .loadFailed(name: name.text, reasons: ["\(parent) is missing"])
+            throw .loadFailed(
+                name: name.text, reasons: ["\(settings.stagingDirectory) is missing"])
         }
     }
 

@@ -18,6 +18,7 @@ public actor ModelRepository: ModelCatalogue {
     let table = ServingTable()
     let pool: LoadingPool
     let drainer: Drainer
+    let staging: StagingArea
     let events: AsyncStream<RepositoryEvent>.Continuation
     private let stream: AsyncStream<RepositoryEvent>
 
@@ -55,6 +56,7 @@ public actor ModelRepository: ModelCatalogue {
         self.loader = loader
         self.metrics = metrics
         self.logger = logger
+        staging = StagingArea(in: settings.stagingDirectory)
         policy = SettlingPolicy(quietNanoseconds: settings.quietPeriod.nanoseconds)
         pool = LoadingPool(threadCountMax: settings.loadConcurrency)
         drainer = Drainer(
@@ -91,6 +93,7 @@ public actor ModelRepository: ModelCatalogue {
             return
         }
         try resolveRoots()
+        staging.removeAbandoned()
         phase = .starting
         let now = MonotonicClock.nowNanoseconds()
         startDeadline = now &+ settings.quietPeriod.nanoseconds &+ 1_000_000_000
@@ -138,6 +141,7 @@ public actor ModelRepository: ModelCatalogue {
             events.yield(.drainAbandoned)
         }
         if !hasDraining { events.finish() }
+        staging.remove()
     }
 
     private func beginStop() {

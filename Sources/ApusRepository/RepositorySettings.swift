@@ -37,7 +37,7 @@ public struct RepositorySettings: Sendable {
     /// tried once.
     public var isReadinessStrict = true
     /// Whether load calls may bring a configuration and files with them.
-    public var allowsModelUpload = true
+    public var allowsModelUpload = false
     /// Where files that come with load calls are kept, each model's in a private directory.
     public var stagingDirectory = "/tmp"
 

@@ -47,7 +47,8 @@ enum Endpoints {
             .get, "/v2/models/{model}/versions/{version}/stats",
             .direct(MetadataCodec.statistics)),
 
-        .init(.post, "/v2/repository/index", .eventually(RepositoryCodec.index)),
+        .init(
+            .post, "/v2/repository/index", .eventually(RepositoryCodec.index), effect: .reads),
         .init(.post, "/v2/repository/models/{model}/load", .eventually(RepositoryCodec.load)),
         .init(.post, "/v2/repository/models/{model}/unload", .eventually(RepositoryCodec.unload)),
         .init(
@@ -56,7 +57,9 @@ enum Endpoints {
         .init(
             .post, "/v2/repository/models/{model}/versions/{version}/unload",
             .eventually(RepositoryCodec.unload)),
-        .init(.post, "/v2/repository/{repository}/index", .direct(RepositoryCodec.named)),
+        .init(
+            .post, "/v2/repository/{repository}/index", .direct(RepositoryCodec.named),
+            effect: .reads),
         .init(
             .post, "/v2/repository/{repository}/models/{model}/load",
             .direct(RepositoryCodec.named)),

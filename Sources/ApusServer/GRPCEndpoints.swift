@@ -11,49 +11,67 @@ enum GRPCEndpoints {
 
     static let all: [GRPCEndpoint] =
         [
-            .init(inference, "ModelInfer", .inference),
-            .init(inference, "ModelStreamInfer", .inferenceStream),
+            .init(inference, "ModelInfer", .computes, .inference),
+            .init(inference, "ModelStreamInfer", .computes, .inferenceStream),
 
-            .init(inference, "ServerLive", .direct(HealthMessages.live)),
-            .init(inference, "ServerReady", .direct(HealthMessages.ready)),
-            .init(inference, "ModelReady", .direct(HealthMessages.modelReady)),
-            .init(health, "Check", .direct(HealthMessages.check)),
-            .init(health, "Watch", .healthWatch),
+            .init(inference, "ServerLive", .reads, .direct(HealthMessages.live)),
+            .init(inference, "ServerReady", .reads, .direct(HealthMessages.ready)),
+            .init(inference, "ModelReady", .reads, .direct(HealthMessages.modelReady)),
+            .init(health, "Check", .reads, .direct(HealthMessages.check)),
+            .init(health, "Watch", .reads, .healthWatch),
 
-            .init(inference, "ServerMetadata", .direct(MetadataMessages.server)),
-            .init(inference, "ModelMetadata", .direct(MetadataMessages.model)),
-            .init(inference, "ModelConfig", .direct(MetadataMessages.configuration)),
-            .init(inference, "ModelStatistics", .direct(MetadataMessages.statistics)),
+            .init(inference, "ServerMetadata", .reads, .direct(MetadataMessages.server)),
+            .init(inference, "ModelMetadata", .reads, .direct(MetadataMessages.model)),
+            .init(inference, "ModelConfig", .reads, .direct(MetadataMessages.configuration)),
+            .init(inference, "ModelStatistics", .reads, .direct(MetadataMessages.statistics)),
 
-            .init(inference, "RepositoryIndex", .eventually(RepositoryMessages.index)),
-            .init(inference, "RepositoryModelLoad", .eventually(RepositoryMessages.load)),
-            .init(inference, "RepositoryModelUnload", .eventually(RepositoryMessages.unload)),
-
-            .init(inference, "SystemSharedMemoryStatus", .direct(SharedMemoryMessages.status)),
-            .init(inference, "SystemSharedMemoryRegister", .direct(SharedMemoryMessages.register)),
+            .init(inference, "RepositoryIndex", .reads, .eventually(RepositoryMessages.index)),
             .init(
-                inference, "SystemSharedMemoryUnregister",
+                inference, "RepositoryModelLoad", .controls, .eventually(RepositoryMessages.load)),
+            .init(
+                inference, "RepositoryModelUnload", .controls,
+                .eventually(RepositoryMessages.unload)),
+
+            .init(
+                inference, "SystemSharedMemoryStatus", .reads, .direct(SharedMemoryMessages.status)),
+            .init(
+                inference, "SystemSharedMemoryRegister", .controls,
+                .direct(SharedMemoryMessages.register)),
+            .init(
+                inference, "SystemSharedMemoryUnregister", .controls,
                 .direct(SharedMemoryMessages.unregister)),
-            .init(inference, "CudaSharedMemoryStatus", .direct(SharedMemoryMessages.cudaStatus)),
             .init(
-                inference, "CudaSharedMemoryRegister", .direct(SharedMemoryMessages.cudaRegister)),
+                inference, "CudaSharedMemoryStatus", .reads,
+                .direct(SharedMemoryMessages.cudaStatus)),
             .init(
-                inference, "CudaSharedMemoryUnregister",
+                inference, "CudaSharedMemoryRegister", .controls,
+                .direct(SharedMemoryMessages.cudaRegister)),
+            .init(
+                inference, "CudaSharedMemoryUnregister", .controls,
                 .direct(SharedMemoryMessages.cudaUnregister)),
 
-            .init(inference, "TraceSetting", .direct(SettingsMessages.trace)),
-            .init(inference, "LogSettings", .direct(SettingsMessages.log)),
-        ] + reflection.map { .init($0, "ServerReflectionInfo", .conversation(Reflection.answer)) }
+            .init(
+                inference, "TraceSetting", .varying(SettingsMessages.changesTrace),
+                .direct(SettingsMessages.trace)),
+            .init(
+                inference, "LogSettings", .varying(SettingsMessages.changesLog),
+                .direct(SettingsMessages.log)),
+        ]
+        + reflection.map {
+            .init($0, "ServerReflectionInfo", .reads, .conversation(Reflection.answer))
+        }
 
     /// TensorFlow Serving's services, if its dialect is spoken.
     static let tensorFlow: [GRPCEndpoint] = {
         let prediction = "tensorflow.serving.PredictionService"
         let model = "tensorflow.serving.ModelService"
         return [
-            .init(prediction, "Predict", .dialect(TensorFlowMessages.predict)),
-            .init(prediction, "GetModelMetadata", .direct(TensorFlowMessages.metadata)),
-            .init(model, "GetModelStatus", .eventually(TensorFlowMessages.status)),
-            .init(model, "HandleReloadConfigRequest", .eventually(TensorFlowMessages.reload)),
+            .init(prediction, "Predict", .computes, .dialect(TensorFlowMessages.predict)),
+            .init(prediction, "GetModelMetadata", .reads, .direct(TensorFlowMessages.metadata)),
+            .init(model, "GetModelStatus", .reads, .eventually(TensorFlowMessages.status)),
+            .init(
+                model, "HandleReloadConfigRequest", .controls,
+                .eventually(TensorFlowMessages.reload)),
         ]
     }()
 }

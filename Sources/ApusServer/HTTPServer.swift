@@ -55,8 +55,10 @@ public final class HTTPServer: Sendable {
             return !state.isStarted
         }
         guard isFirst else { throw .alreadyStarted }
+        Descriptors.raiseLimit()
         let group = MultiThreadedEventLoopGroup(
-            numberOfThreads: max(server.configuration.eventLoopCount, 1))
+            numberOfThreads: max(server.configuration.eventLoopCount, 1),
+            metricsDelegate: LoopWatch(metrics: server.metrics.turns))
         state.withLock { $0.group = group }
         await startLoops(of: group)
         var bound: [BoundListener] = []
@@ -68,7 +70,20 @@ public final class HTTPServer: Sendable {
             _ = await shutdown(gracePeriod: .zero)
             throw error
         }
+        limitConnections()
         return bound
+    }
+
+    /// Takes no more connections than there are descriptors for.
+    private func limitConnections() {
+        let wanted = server.configuration.connectionCountMax
+        guard let openCount = Descriptors.openCount() else { return }
+        let possible = Descriptors.connectionCountMax(openCount: openCount)
+        guard possible < wanted else { return }
+        server.admission.lower(to: possible)
+        logger.warning(
+            "the limit of open files allows fewer connections than configured",
+            metadata: ["connections": "\(possible)", "configured": "\(wanted)"])
     }
 
     private func startLoops(of group: MultiThreadedEventLoopGroup) async {
@@ -107,7 +122,8 @@ public final class HTTPServer: Sendable {
         let host = address?.ipAddress.map { $0.contains(":") ? "[\($0)]" : $0 }
         let text = host.map { "\($0):\(address?.port ?? 0)" } ?? address?.pathname
         return BoundListener(
-            role: listener.role, address: text ?? listener.description, port: address?.port)
+            role: listener.role, address: text ?? listener.description, port: address?.port,
+            isOnNetwork: !(address?.isOfThisMachine ?? true))
     }
 
     private func bootstrap(
@@ -121,22 +137,28 @@ public final class HTTPServer: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
+                    let pipeline = channel.pipeline.syncOperations
+                    // Without descriptors, looking again at once would find none.
+                    try pipeline.addHandler(AcceptBackoffHandler())
+                    try pipeline.addHandler(
                         quiescing.makeServerChannelHandler(channel: channel))
                 }
             }
-            // Large bodies arrive in few reads.
-            .childChannelOption(
-                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 << 10)
-            )
+            .childChannelOption(.recvAllocator, value: ReceiveBuffers())
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            // A large answer goes out in pieces, with the other connections between them.
+            .childChannelOption(.writeSpin, value: 2)
+            // A client that has said all may still listen.
+            .childChannelOption(.allowRemoteHalfClosure, value: role != .grpc)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard server.admitConnection(role) else {
-                        throw ServerError.stopping
-                    }
-                    channel.closeFuture.whenComplete { _ in server.releaseConnection(role) }
                     guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop })
                     else { throw ServerError.stopping }
+                    // Who waits for nothing makes room for who wants something.
+                    guard server.admission.admit(role, replacing: loop.value.evictIdle) else {
+                        throw ServerError.tooManyConnections
+                    }
+                    channel.closeFuture.whenComplete { _ in server.admission.release(role) }
                     switch role {
                     case .inference, .metrics:
                         try HTTPPipeline.configure(

@@ -38,6 +38,10 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
     public var bodyByteCountMax = 64 << 20
     /// Bytes of all request bodies that are held at the same time, received or in work.
     public var bodyMemoryByteCountMax = 2 << 30
+    /// Bytes of those of one client.
+    public var clientBodyMemoryByteCountMax = 1 << 30
+    /// Whether a client is an address, not a connection.
+    public var sharesBodyMemoryByAddress = false
     /// Bytes of all header lines of a request.
     public var headerByteCountMax = 64 << 10
     /// Header lines of a request.
@@ -58,6 +62,13 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
     /// Whether clients may register system shared memory, and have inputs read and outputs written
     /// there.
     public var allowsSharedMemory = false
+    /// Whether callers on other machines may load and unload models, change settings, and the like.
+    public var allowsRemoteControl = false
+    /// Names that ports on loopback addresses are asked by, beside `localhost` and addresses.
+    public var allowedHosts: [String] = []
+    /// Origins whose pages may send requests and read answers, `https://host:port` each; `*` = any,
+    /// for what changes nothing.
+    public var corsAllowedOrigins: [String] = []
     /// Which other servers' clients are understood.
     public var dialects = DialectSettings()
     /// What holds for gRPC alone.
@@ -114,6 +125,8 @@ public struct BoundListener: Sendable, Hashable, CustomStringConvertible {
     public let address: String
     /// Nil for unix sockets.
     public let port: Int?
+    /// Whether other machines can reach it.
+    public let isOnNetwork: Bool
 
     public var description: String { "\(role.rawValue) \(address)" }
 }

@@ -5,6 +5,7 @@ public enum ServerError: ServingError, Equatable {
     case cannotListen(address: String, reason: String)
     case alreadyStarted
     case stopping
+    case tooManyConnections
     /// Asked for its health.
     case unknownService(String)
     case invalidAlias(String)
@@ -13,7 +14,7 @@ public enum ServerError: ServingError, Equatable {
     public var kind: ErrorKind {
         switch self {
         case .cannotListen, .alreadyStarted: .internal
-        case .stopping: .unavailable
+        case .stopping, .tooManyConnections: .unavailable
         case .unknownService: .notFound
         case .invalidAlias: .invalidArgument
         case .tooManyAliases: .resourceExhausted
@@ -25,6 +26,7 @@ public enum ServerError: ServingError, Equatable {
         case .cannotListen(let address, let reason): "cannot listen on \(address): \(reason)"
         case .alreadyStarted: "the server was started before"
         case .stopping: "the server is stopping"
+        case .tooManyConnections: "the server has as many connections as it may"
         case .unknownService(let name): "no service \"\(name)\""
         case .invalidAlias(let name):
             "\"\(name.prefix(255))\" cannot name a version: use 1 to 255 bytes without spaces, the "

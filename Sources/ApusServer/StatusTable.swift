@@ -23,6 +23,9 @@ enum StatusTable {
         Row(
             kind: .resourceExhausted, http: .contentTooLarge, grpc: .resourceExhausted,
             tensorFlow: .tooManyRequests),
+        Row(
+            kind: .permissionDenied, http: .forbidden, grpc: .permissionDenied,
+            tensorFlow: .forbidden),
         // Triton's clients know no 504: a request that timed out was not served.
         Row(
             kind: .deadlineExceeded, http: .serviceUnavailable, grpc: .deadlineExceeded,
@@ -60,6 +63,7 @@ struct HTTPStatus: Equatable, Sendable {
     static let ok = HTTPStatus(code: 200, line: "HTTP/1.1 200 OK\r\n")
     static let accepted = HTTPStatus(code: 202, line: "HTTP/1.1 202 Accepted\r\n")
     static let badRequest = HTTPStatus(code: 400, line: "HTTP/1.1 400 Bad Request\r\n")
+    static let forbidden = HTTPStatus(code: 403, line: "HTTP/1.1 403 Forbidden\r\n")
     static let notFound = HTTPStatus(code: 404, line: "HTTP/1.1 404 Not Found\r\n")
     static let methodNotAllowed = HTTPStatus(
         code: 405, line: "HTTP/1.1 405 Method Not Allowed\r\n")
@@ -109,6 +113,9 @@ enum HTTPProblem: Error, Equatable {
     case unknownTransferEncoding(String)
     /// All bodies together take as much memory as they may.
     case bodyMemoryExhausted
+    /// So do all answers that clients do not take.
+    case answerMemoryExhausted
+    case forbidden(AccessProblem)
 
     var status: HTTPStatus {
         switch self {
@@ -122,7 +129,8 @@ enum HTTPProblem: Error, Equatable {
         case .unknownExpectation: .expectationFailed
         case .unknownContentEncoding, .unknownContentType: .unsupportedMediaType
         case .unknownTransferEncoding: .notOffered
-        case .bodyMemoryExhausted: .serviceUnavailable
+        case .bodyMemoryExhausted, .answerMemoryExhausted: .serviceUnavailable
+        case .forbidden: .forbidden
         }
     }
 
@@ -143,7 +151,11 @@ enum HTTPProblem: Error, Equatable {
             "Content-Type \"\(found.prefix(100))\" is not supported, expected \(expected)"
         case .unknownTransferEncoding(let found):
             "Transfer-Encoding \"\(found)\" is not offered, expected \"chunked\""
-        case .bodyMemoryExhausted: "the bodies of other requests take all memory for bodies"
+        case .bodyMemoryExhausted:
+            "the bodies of requests in work take all memory for bodies, of this client or of all"
+        case .answerMemoryExhausted:
+            "answers that are not taken use all memory for bodies, of this client or of all"
+        case .forbidden(let problem): problem.message
         }
     }
 
@@ -152,7 +164,7 @@ enum HTTPProblem: Error, Equatable {
         switch self {
         case .methodNotAllowed(let allowed): [("Allow", allowed)]
         case .unknownContentEncoding: [("Accept-Encoding", "gzip, deflate")]
-        case .bodyMemoryExhausted: [("Retry-After", "1")]
+        case .bodyMemoryExhausted, .answerMemoryExhausted: [("Retry-After", "1")]
         default: []
         }
     }
@@ -169,6 +181,7 @@ enum GRPCCode: Int, Sendable {
     case deadlineExceeded = 4
     case notFound = 5
     case alreadyExists = 6
+    case permissionDenied = 7
     case resourceExhausted = 8
     case unimplemented = 12
     case `internal` = 13
@@ -183,6 +196,7 @@ enum GRPCCode: Int, Sendable {
         case .deadlineExceeded: "DEADLINE_EXCEEDED"
         case .notFound: "NOT_FOUND"
         case .alreadyExists: "ALREADY_EXISTS"
+        case .permissionDenied: "PERMISSION_DENIED"
         case .resourceExhausted: "RESOURCE_EXHAUSTED"
         case .unimplemented: "UNIMPLEMENTED"
         case .internal: "INTERNAL"
@@ -202,6 +216,8 @@ enum GRPCProblem: Error, Equatable {
     case messageTooLarge(byteCountMax: Int)
     /// All bodies together take as much memory as they may.
     case messageMemoryExhausted
+    /// So do all answers that clients do not take.
+    case answerMemoryExhausted
     case responseTooLarge(byteCount: Int)
     /// A method with one request got none or several.
     case messageCount
@@ -213,7 +229,7 @@ enum GRPCProblem: Error, Equatable {
         case .unknownMethod, .unknownEncoding, .messageCount: .unimplemented
         case .invalidTimeout: .invalidArgument
         case .encodingMissing, .malformedFrame: .internal
-        case .messageTooLarge, .responseTooLarge: .resourceExhausted
+        case .messageTooLarge, .responseTooLarge, .answerMemoryExhausted: .resourceExhausted
         case .messageMemoryExhausted: .unavailable
         case .requestTimeout, .deadlinePassed: .deadlineExceeded
         }
@@ -230,7 +246,10 @@ enum GRPCProblem: Error, Equatable {
         case .malformedFrame(let reason): "malformed message: \(reason)"
         case .messageTooLarge(let byteCountMax):
             "the message is larger than this server's limit of \(byteCountMax) bytes"
-        case .messageMemoryExhausted: "the bodies of other requests take all memory for bodies"
+        case .messageMemoryExhausted:
+            "the bodies of requests in work take all memory for bodies, of this client or of all"
+        case .answerMemoryExhausted:
+            "answers that are not taken use all memory for bodies, of this client or of all"
         case .responseTooLarge(let byteCount):
             "the answer has \(byteCount) bytes, more than a message can carry"
         case .messageCount: "expected exactly one request message"

@@ -38,6 +38,10 @@ public enum WireError: ServingError, Equatable {
     case sharedMemory(SharedMemoryError)
     /// Nested arrays whose lengths or depths differ, so that they are no tensor.
     case raggedArray(input: String, offset: Int)
+    /// More elements, cells or columns than text forms may have.
+    case tooManyElements(what: String, countMax: Int)
+    /// More bytes than an answer may have.
+    case answerTooLarge
     /// What another server would say of a request, in its words.
     case request(String)
     case unsupported(String)
@@ -61,7 +65,8 @@ public enum WireError: ServingError, Equatable {
     public var kind: ErrorKind {
         switch self {
         case .unsupported: .unsupported
-        case .outOfMemory, .answerTooLong, .decompressedTooLarge: .resourceExhausted
+        case .outOfMemory, .answerTooLong, .decompressedTooLarge, .tooManyElements, .answerTooLarge:
+            .resourceExhausted
         case .sharedMemory(let error): error.kind
         default: .invalidArgument
         }
@@ -90,6 +95,11 @@ public enum WireError: ServingError, Equatable {
         case .decompressedTooLarge(let byteCountMax):
             "decompressed, the body is larger than this server's limit of \(byteCountMax) bytes"
         case .sharedMemory(let error): error.message
+        case .tooManyElements(let what, let countMax):
+            "\(what): more than \(countMax), which text forms carry at most; use the binary tensor "
+                + "data extension, or several requests"
+        case .answerTooLarge:
+            "the answer would be larger than one may be; ask for fewer rows or outputs"
         case .unsupported(let what), .request(let what): what
         case .raggedArray(let input, let offset):
             "\"\(input)\" at byte \(offset): nested arrays must agree in length and depth"

@@ -118,6 +118,30 @@ extern "C" apus_numbers_result apus_parse_array(
     return {APUS_NUMBERS_SYNTAX, offset, offset, 0};
 }
 
+extern "C" apus_numbers_result apus_parse_element(
+    const uint8_t *text, size_t length, size_t offset, apus_element element, void *target) {
+    using namespace apus;
+    const auto parse = [&]<typename Element>(Element value) {
+        const apus_numbers_result result = parse_one(text, length, offset, &value);
+        if (result.status == APUS_NUMBERS_OK) std::memcpy(target, &value, sizeof value);
+        return result;
+    };
+    switch (element) {
+    case APUS_ELEMENT_BOOL: return parse(Boolean{});
+    case APUS_ELEMENT_INT8: return parse(int8_t{});
+    case APUS_ELEMENT_INT16: return parse(int16_t{});
+    case APUS_ELEMENT_INT32: return parse(int32_t{});
+    case APUS_ELEMENT_INT64: return parse(int64_t{});
+    case APUS_ELEMENT_UINT8: return parse(uint8_t{});
+    case APUS_ELEMENT_UINT16: return parse(uint16_t{});
+    case APUS_ELEMENT_UINT32: return parse(uint32_t{});
+    case APUS_ELEMENT_UINT64: return parse(uint64_t{});
+    case APUS_ELEMENT_FLOAT: return parse(float{});
+    case APUS_ELEMENT_DOUBLE: return parse(double{});
+    }
+    return {APUS_NUMBERS_SYNTAX, offset, offset, 0};
+}
+
 extern "C" apus_numbers_result apus_parse_double(
     const uint8_t *text, size_t length, size_t offset, double *target) {
     return apus::parse_one(text, length, offset, target);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 int apus_affinity_core_count(void) {
@@ -34,4 +35,30 @@ void apus_set_thread_name(const char *name) {
 
 int apus_set_thread_niceness(int niceness) {
     return setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), niceness) == 0 ? 0 : -1;
+}
+
+static uint64_t thread_cpu_nanoseconds(void) {
+    struct timespec now;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0) return 0;
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t apus_turn_cpu_nanoseconds(uint64_t wall_nanoseconds, uint64_t limit_nanoseconds) {
+    // The thread's clock is a system call: it is asked after long turns, and now and then, so that the
+    // short ones between two answers, which are taken to have used all of their time, add up to little.
+    static const uint64_t asked_every = 50000000;
+    static _Thread_local uint64_t asked, between;
+    if (wall_nanoseconds <= limit_nanoseconds) {
+        between += wall_nanoseconds;
+        if (between < asked_every && asked != 0) return 0;
+        asked = thread_cpu_nanoseconds();
+        between = 0;
+        return 0;
+    }
+    const uint64_t now = thread_cpu_nanoseconds();
+    const uint64_t since = now - asked;
+    const uint64_t used = asked == 0 || since < between ? 0 : since - between;
+    asked = now;
+    between = 0;
+    return used < wall_nanoseconds ? used : wall_nanoseconds;
 }

@@ -95,7 +95,7 @@ import Testing
         }
         try bench.files.write("digits/1/model.onnx", "disk end")
         try await bench.repository.start()
-        await #expect(throws: RepositoryError.self) {
+        await #expect(throws: RepositoryError.uploadNotAllowed) {
             try await bench.repository.load(
                 "digits", options: options("all", ["1/model.onnx": "sent end"]))
         }

@@ -51,7 +51,7 @@ import Testing
         try await withServer { test in
             let body = try Self.deflated(Array(Self.json.utf8), .gzip)
             var bytes = Array(
-                ("POST /v2/models/double/infer HTTP/1.1\r\nHost: a\r\nContent-Encoding: x-gzip\r\n"
+                ("POST /v2/models/double/infer HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: x-gzip\r\n"
                     + "Transfer-Encoding: chunked\r\n\r\n").utf8)
             for byte in body { bytes += Array("1\r\n".utf8) + [byte] + Array("\r\n".utf8) }
             bytes += Array("0\r\n\r\n".utf8)
@@ -175,7 +175,10 @@ import Testing
 
     private static func post(_ body: [UInt8], headers: [String]) -> [UInt8] {
         let head =
-            ["POST /v2/models/double/infer HTTP/1.1", "Host: a", "Content-Length: \(body.count)"]
+            [
+                "POST /v2/models/double/infer HTTP/1.1", "Host: localhost",
+                "Content-Length: \(body.count)",
+            ]
             + headers
         return Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
     }

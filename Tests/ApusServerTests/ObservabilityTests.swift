@@ -92,7 +92,8 @@ import Testing
             _ = try test.exchange(infer("double", "oops"))
             _ = try test.exchange(infer("loading"))
             _ = try test.exchange(
-                "POST /v2/models/double/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n")
+                "POST /v2/models/double/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n\r\n"
+            )
             for reason in ["not_found", "invalid", "unavailable", "too_large"] {
                 #expect(test.metric(#"apus_requests_refused_total{reason="\#(reason)"}"#) == "1")
             }
@@ -101,6 +102,7 @@ import Testing
 
     @Test(arguments: [
         (ErrorKind.invalidArgument, 400), (.notFound, 404), (.unavailable, 503),
+        (.permissionDenied, 403),
         (.resourceExhausted, 413), (.deadlineExceeded, 503), (.unsupported, 501),
         (.cancelled, 400), (.internal, 500),
     ])

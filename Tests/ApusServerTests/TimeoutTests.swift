@@ -28,7 +28,8 @@ import Testing
     @Test func bodyThatTricklesIsRefused() throws {
         let connection = try EmbeddedConnection(configure: limits)
         try connection.receive(
-            "POST /v2/models/double/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+            "POST /v2/models/double/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+        )
         for _ in 0..<59 {
             try connection.receive(" ")
             connection.advance(seconds: 1)

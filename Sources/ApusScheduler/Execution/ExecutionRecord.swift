@@ -67,7 +67,7 @@ final class ExecutionRecord: Sendable {
         if isExecuted { return .failed }
         switch kind {
         case .unavailable, .deadlineExceeded, .resourceExhausted: return .rejected
-        case .invalidArgument, .notFound, .unsupported: return .invalid
+        case .invalidArgument, .notFound, .unsupported, .permissionDenied: return .invalid
         case .cancelled, .internal: return .failed
         }
     }

@@ -73,6 +73,11 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
         return now &- min(since, now) > max(server.configuration.drainGrace.nanoseconds, 1 << 30)
     }
 
+    func idleNanoseconds(now: UInt64) -> UInt64? {
+        guard openStreamCount == 0, now > readNanoseconds else { return nil }
+        return now - readNanoseconds
+    }
+
     func closeNow() { context?.close(promise: nil) }
 }
 

@@ -22,16 +22,42 @@ struct GRPCEndpoint: Sendable {
         case conversation(@Sendable (TensorBytes) throws -> [UInt8])
     }
 
+    /// What a method does, for who may call it.
+    enum Effect: Sendable {
+        case reads
+        case computes
+        case controls
+        /// The message says: true = it changes something.
+        case varying(@Sendable (TensorBytes) throws -> Bool)
+    }
+
     let service: String
     let method: String
+    let effect: Effect
     let answer: Answer
 
     var path: String { "/\(service)/\(method)" }
 
-    init(_ service: String, _ method: String, _ answer: Answer) {
+    init(_ service: String, _ method: String, _ effect: Effect, _ answer: Answer) {
+        self.effect = effect
         self.service = service
         self.method = method
         self.answer = answer
+    }
+
+    /// What a call does as far as its headers say it.
+    var headEffect: AccessEffect {
+        switch effect {
+        case .reads, .varying: .reads
+        case .computes: .computes
+        case .controls: .controls
+        }
+    }
+
+    /// What a message of a call does.
+    func effect(of message: TensorBytes) throws -> AccessEffect {
+        guard case .varying(let changes) = effect else { return headEffect }
+        return try changes(message) ? .controls : .reads
     }
 
     var isInference: Bool {

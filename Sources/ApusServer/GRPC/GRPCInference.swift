@@ -5,9 +5,10 @@ import NIOCore
 
 /// One inference over gRPC: decodes the request, hands it to the model, prepares the answer.
 enum GRPCInference {
-    /// An answer that can be written to where it is sent from.
-    struct Answer {
-        let encoder: any MessageEncoder
+    /// An answer that can be sent.
+    struct Answer: Sendable {
+        /// The message in its frame.
+        let frame: ByteBuffer
         fileprivate let metrics: ModelMetrics?
         fileprivate let startNanoseconds: UInt64
         fileprivate let trace: RequestTrace?
@@ -35,49 +36,61 @@ enum GRPCInference {
         isStreamed: Bool = false, answer: @escaping @Sendable (Outcome) -> Void
     ) {
         let arrivedNanoseconds = stream.loop.nowNanoseconds
+        let intake = GRPCIntake(
+            useCases: stream.server.useCases, message: message, dialect: dialect,
+            deadlineNanoseconds: stream.deadlineNanoseconds,
+            receivedNanoseconds: stream.messageReceivedNanoseconds,
+            cancellation: stream.cancellation)
+        let workByteCount = intake.workByteCount
+        guard workByteCount > ServerLoop.inlineByteCountMax else {
+            run(
+                Result { try intake.prepare() }, message, on: stream, isStreamed,
+                arrivedNanoseconds, answer)
+            return
+        }
+        stream.loop.elsewhere(stream.server, byteCount: workByteCount) {
+            try intake.prepare()
+        } then: {
+            run($0, message, on: stream, isStreamed, arrivedNanoseconds, answer)
+        }
+    }
+
+    private static func run(
+        _ result: Result<PreparedInference, any Error>, _ message: TensorBytes,
+        on stream: GRPCStream, _ isStreamed: Bool, _ arrivedNanoseconds: UInt64,
+        _ answer: @escaping @Sendable (Outcome) -> Void
+    ) {
         let server = stream.server
-        let servable: any Servable
-        var decoded: DecodedRequest
-        let targets: [Int: SharedMemoryRegions.Target]
-        do {
-            if let dialect {
-                let call = try dialect.prepare(server.useCases, message)
-                servable = call.servable
-                decoded = DecodedRequest(
-                    request: InferenceRequest(
-                        inputs: call.inputs, requestedOutputs: call.requestedOutputs,
-                        deadlineNanoseconds: stream.deadlineNanoseconds,
-                        cancellation: stream.cancellation,
-                        receivedNanoseconds: stream.messageReceivedNanoseconds),
-                    format: ResponseFormat())
-                targets = [:]
-            } else {
-                let message = try ProtobufInferenceDecoder.decode(
-                    message, sharedMemory: server.useCases.sharedMemory,
-                    receivedNanoseconds: stream.messageReceivedNanoseconds,
-                    deadlineNanoseconds: stream.deadlineNanoseconds,
-                    cancellation: stream.cancellation)
-                decoded = message.decoded
-                servable = try server.useCases.servable(
-                    message.modelName, version: message.modelVersion)
-                targets = try server.useCases.sharedMemoryTargets(of: decoded.format)
-            }
-        } catch {
+        var prepared: PreparedInference
+        do { prepared = try result.get() } catch {
             server.recordRefusal(error)
             let requestID = isStreamed ? ProtobufInferenceDecoder.id(of: message) : ""
             answer(.failure(GRPCFailure(status: server.status(of: error), requestID: requestID)))
             return
         }
-        let trace = trace(decoded.request, servable, stream, arrivedNanoseconds)
-        decoded.request.stageTimes = trace?.stages
+        let servable = prepared.servable
+        let trace = trace(prepared.decoded.request, servable, stream, arrivedNanoseconds)
+        prepared.decoded.request.stageTimes = trace?.stages
         let finish = Finish(
-            server: server, servable: servable, requestID: decoded.request.id,
-            format: decoded.format, targets: targets, trace: trace, isStreamed: isStreamed,
-            encode: dialect?.encode)
+            server: server, servable: servable, requestID: prepared.decoded.request.id,
+            format: prepared.decoded.format, targets: prepared.targets, trace: trace,
+            isStreamed: isStreamed, encode: prepared.encodeMessage, writer: stream.writer)
+        let bound = NIOLoopBound(stream.loop, eventLoop: stream.loop.eventLoop)
         server.run(
-            decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds,
+            prepared.decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds,
             on: stream.loop
-        ) { answer(finish.outcome($0)) }
+        ) { result in
+            let workByteCount = finish.workByteCount(of: result)
+            guard workByteCount > ServerLoop.inlineByteCountMax else {
+                answer(finish.outcome(result))
+                return
+            }
+            bound.value.elsewhere(server, byteCount: workByteCount) {
+                finish.outcome(result)
+            } then: { outcome in
+                if let outcome = try? outcome.get() { answer(outcome) }
+            }
+        }
     }
 
     /// A trace for this request if it is one of those that get one.
@@ -94,6 +107,51 @@ enum GRPCInference {
     }
 }
 
+/// A message that has arrived and is to be decoded; on any thread.
+private struct GRPCIntake: Sendable {
+    let useCases: UseCases
+    let message: TensorBytes
+    let dialect: GRPCDialect?
+    let deadlineNanoseconds: UInt64?
+    let receivedNanoseconds: UInt64
+    let cancellation: CancellationFlag
+
+    /// About how many bytes must be read one by one.
+    var workByteCount: Int {
+        guard message.count > ServerLoop.inlineByteCountMax else { return message.count }
+        // Raw numbers stay where they are; typed contents and strings are taken apart.
+        let start = UnsafeRawBufferPointer(
+            start: message.pointer, count: ServerLoop.inlineByteCountMax)
+        guard let offset = ProtobufInferenceDecoder.rawContentsOffset(inFirst: start),
+            UnsafeRawBufferPointer(rebasing: start[..<min(offset, start.count)])
+                .firstRange(of: Array("BYTES".utf8)) == nil
+        else { return message.count }
+        return offset
+    }
+
+    func prepare() throws -> PreparedInference {
+        if let dialect {
+            let call = try dialect.prepare(useCases, message)
+            let request = InferenceRequest(
+                inputs: call.inputs, requestedOutputs: call.requestedOutputs,
+                deadlineNanoseconds: deadlineNanoseconds, cancellation: cancellation,
+                receivedNanoseconds: receivedNanoseconds)
+            return PreparedInference(
+                servable: call.servable,
+                decoded: DecodedRequest(request: request, format: ResponseFormat()),
+                targets: [:], encode: nil, encodeMessage: dialect.encode)
+        }
+        let decoded = try ProtobufInferenceDecoder.decode(
+            message, sharedMemory: useCases.sharedMemory,
+            receivedNanoseconds: receivedNanoseconds, deadlineNanoseconds: deadlineNanoseconds,
+            cancellation: cancellation)
+        return PreparedInference(
+            servable: try useCases.servable(decoded.modelName, version: decoded.modelVersion),
+            decoded: decoded.decoded,
+            targets: try useCases.sharedMemoryTargets(of: decoded.decoded.format), encode: nil)
+    }
+}
+
 /// What is needed to answer an inference when its result comes.
 private struct Finish: Sendable {
     let server: ServerContext
@@ -105,7 +163,17 @@ private struct Finish: Sendable {
     let trace: RequestTrace?
     let isStreamed: Bool
     let encode: (@Sendable (InferenceResponse) throws -> any MessageEncoder)?
+    let writer: MessageWriter
 
+    /// About how much work an answer is, in bytes.
+    func workByteCount(of result: Result<InferenceResponse, any Error>) -> Int {
+        guard let response = try? result.get() else { return 0 }
+        return response.workByteCount { index in
+            writer.compression != nil || format.output(at: index).classCount > 0
+        }
+    }
+
+    /// On any thread.
     func outcome(_ result: Result<InferenceResponse, any Error>) -> GRPCInference.Outcome {
         let start = MonotonicClock.nowNanoseconds()
         trace?.mark("REQUEST_END", start)
@@ -114,11 +182,13 @@ private struct Finish: Sendable {
                 try result.get(), as: format, by: servable)
             if !targets.isEmpty { try server.useCases.store(response, in: targets) }
             if isStreamed { response.parameters["triton_final_response"] = .bool(true) }
+            let encoder: any MessageEncoder =
+                try encode?(response)
+                ?? ProtobufInferenceEncoder(response, format: format, isStreamed: isStreamed)
+            let frame = try writer.frame(byteCount: encoder.byteCount) { encoder.write(to: $0) }
             return .success(
                 GRPCInference.Answer(
-                    encoder: try encode?(response)
-                        ?? ProtobufInferenceEncoder(
-                            response, format: format, isStreamed: isStreamed),
+                    frame: frame,
                     metrics: server.useCases.metrics(of: servable), startNanoseconds: start,
                     trace: trace, tracer: server.useCases.tracer))
         } catch {

@@ -13,19 +13,29 @@ enum GRPCPipeline {
     private static let resetCountMax = 20_000
 
     /// Puts the handlers into a new channel, on its event loop.
+    ///
+    /// - Returns: what its calls will share.
+    @discardableResult
     static func configure(
         _ channel: any Channel, server: ServerContext, loop: ServerLoop
-    ) throws {
+    ) throws -> GRPCPeer {
         if channel.localAddress?.ipAddress != nil {
             try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
         }
         let management = NIOHTTP2ServerConnectionManagementHandler(
             eventLoop: channel.eventLoop, configuration: lifetime(server.configuration))
+        let share = server.clientShares.share(of: channel)
+        let load = ConnectionLoad(share: share, of: server.bodyMemory)
+        let peer = GRPCPeer(caller: Caller(server.access, channel), share: share, load: load)
         let connection = GRPCConnection(server: server, loop: loop)
+        let frameGuard = FrameGuard(
+            load: load, loop: loop, server: server, address: channel.remoteAddress?.ipAddress)
+        let boundPeer = NIOLoopBound(peer, eventLoop: channel.eventLoop)
         let loop = NIOLoopBound(loop, eventLoop: channel.eventLoop)
         let configuration = http2(server.configuration)
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(FlushCoalescer())
+        try pipeline.addHandler(frameGuard)
         _ = try pipeline.configureHTTP2Pipeline(
             mode: .server, connectionConfiguration: configuration.connection,
             streamConfiguration: configuration.stream,
@@ -35,11 +45,12 @@ enum GRPCPipeline {
         ) { stream in
             stream.eventLoop.makeCompletedFuture {
                 try stream.pipeline.syncOperations.addHandler(
-                    GRPCStream(server: server, loop: loop.value))
+                    GRPCStream(server: server, loop: loop.value, peer: boundPeer.value))
             }
         }
         try pipeline.addHandler(management)
         try pipeline.addHandler(connection)
+        return peer
     }
 
     private static func lifetime(

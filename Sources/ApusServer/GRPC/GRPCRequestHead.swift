@@ -17,6 +17,8 @@ struct GRPCRequestHead {
     private(set) var requestID: String?
     /// Whether the first error of a stream is to end it, as Triton's clients can ask for.
     private(set) var endsStreamAtError = false
+    /// What they say about who calls.
+    private(set) var access = AccessHeaders()
     /// What is wrong with the headers, so that the call cannot be answered.
     private(set) var problem: GRPCProblem?
     private var method = ""
@@ -28,6 +30,7 @@ struct GRPCRequestHead {
             switch name.utf8.count {
             case 5 where name == ":path": path = value
             case 7 where name == ":method": method = value
+            case 10 where name == ":authority": access.noteHost(value)
             case 12 where name == "content-type": contentType = value
             case 12 where name == "grpc-timeout":
                 timeoutNanoseconds = Self.nanoseconds(timeout: value)
@@ -39,7 +42,7 @@ struct GRPCRequestHead {
             case 17 where name == "triton_grpc_error": endsStreamAtError = value == "true"
             case 20 where name == "grpc-accept-encoding":
                 acceptedEncoding = Self.preferred(in: value)
-            default: break
+            default: _ = access.note(name, value)
             }
         }
     }

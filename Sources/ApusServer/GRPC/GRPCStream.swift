@@ -1,7 +1,6 @@
 import ApusCore
 import ApusMetrics
 import ApusWire
-import Dispatch
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
@@ -14,6 +13,7 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
 
     let server: ServerContext
     let loop: ServerLoop
+    let peer: GRPCPeer
     /// Set when the answer is of no use any more.
     let cancellation = CancellationFlag()
     var indexInLoop: Int?
@@ -23,29 +23,34 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     private(set) var messageReceivedNanoseconds: UInt64
     private(set) var deadlineNanoseconds: UInt64?
 
-    private var context: ChannelHandlerContext?
+    var context: ChannelHandlerContext?
     private var method: GRPCMethods.Method?
     private var call: (any GRPCCall)?
     private var framer: MessageFramer?
     /// Data that arrived while the call took no more messages.
     private var held = CircularBuffer<ByteBuffer>()
+    /// Answers too long to go out in one turn.
+    var outgoing = CircularBuffer<(bytes: ByteBuffer, promise: EventLoopPromise<Void>?)>()
+    var isPieceOnItsWay = false
+    var statusBehindOutgoing: GRPCStatus?
     private var isTakingData = false
     /// Whether a large message is being decompressed elsewhere.
     private var isInflating = false
     private var isReadingStopped = false
-    private var hasReceivedEnd = false
+    var hasReceivedEnd = false
     /// Whether the call has been told of the end.
     private var hasToldEnd = false
-    private var hasSentHead = false
-    private var isEnded = false
+    var hasSentHead = false
+    var isEnded = false
     private var receivedByteCount = 0
-    private var sentByteCount = 0
+    var sentByteCount = 0
     /// Since when the client takes nothing of the answers.
-    private var unwritableSinceNanoseconds: UInt64?
+    var unwritableSinceNanoseconds: UInt64?
 
-    init(server: ServerContext, loop: ServerLoop) {
+    init(server: ServerContext, loop: ServerLoop, peer: GRPCPeer) {
         self.server = server
         self.loop = loop
+        self.peer = peer
         receivedNanoseconds = loop.nowNanoseconds
         messageReceivedNanoseconds = receivedNanoseconds
     }
@@ -71,6 +76,8 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     private func leave() {
         loop.remove(self)
         held.removeAll()
+        failOutgoing()
+        if isReadingStopped, let streamID { peer.load.goOnReading(streamID) }
         guard !isEnded else { return }
         cancellation.cancel()
         end(GRPCStatus(code: .cancelled, message: ""))
@@ -120,9 +127,15 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
             finish(GRPCStatus(problem))
             return
         }
+        do {
+            try peer.caller.check(method.endpoint.headEffect, head.access, isHTTP: false)
+        } catch {
+            refuse(error)
+            return
+        }
         framer = MessageFramer(
             byteCountMax: server.configuration.grpc.messageByteCountMax,
-            budget: server.bodyMemory, encoding: head.encoding)
+            budget: peer.share, encoding: head.encoding)
         call =
             switch method.endpoint.answer {
             case .direct, .eventually, .inference, .dialect:
@@ -187,23 +200,19 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     /// loop, and comes before whatever follows.
     private func deliver(_ message: MessageFramer.Message, to call: any GRPCCall) throws {
         guard let coding = message.coding, let framer else {
-            call.receive(message.bytes)
+            try receive(message.bytes, by: call)
             return
         }
         let inflation = try framer.makeInflation(message, coding)
-        if let body = try inflation.advance(upTo: HTTPConnection.inlineByteCountMax) {
-            call.receive(body.bytes)
+        if let body = try inflation.advance(upTo: ServerLoop.inlineByteCountMax) {
+            try receive(body.bytes, by: call)
             return
         }
         isInflating = true
-        let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
-        let eventLoop = loop.eventLoop
-        let server = server
-        server.beginWork()
-        loop.compressionQueue.async {
-            let result = Result { try inflation.advance(upTo: .max) }
-            eventLoop.execute { bound.value.takeInflated(result) }
-            server.endWork()
+        loop.elsewhere(server, byteCount: message.bytes.count * 4) {
+            try inflation.advance(upTo: .max)
+        } then: {
+            self.takeInflated($0)
         }
     }
 
@@ -212,17 +221,27 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
         guard !isEnded, let call else { return }
         do {
             guard let body = try result.get() else { return }
-            call.receive(body.bytes)
+            try receive(body.bytes, by: call)
             takeData()
         } catch {
             refuse(error)
         }
     }
 
+    private func receive(_ message: TensorBytes, by call: any GRPCCall) throws {
+        if let endpoint = method?.endpoint, case .varying = endpoint.effect {
+            try peer.caller.check(try endpoint.effect(of: message), head.access, isHTTP: false)
+        }
+        call.receive(message)
+    }
+
     /// While data waits, no more is taken from the client.
     private func setReadingStopped(_ isStopped: Bool) {
         guard isStopped != isReadingStopped, let context else { return }
         isReadingStopped = isStopped
+        if let streamID {
+            isStopped ? peer.load.stopReading(streamID) : peer.load.goOnReading(streamID)
+        }
         try? context.channel.syncOptions?.setOption(.autoRead, value: !isStopped)
         if !isStopped { context.read() }
     }
@@ -230,118 +249,25 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
             unwritableSinceNanoseconds = nil
+            sendOutgoing()
             takeData()
         }
         context.fireChannelWritabilityChanged()
     }
 
     /// Whether the client takes its answers.
-    var isWritable: Bool { context?.channel.isWritable ?? false }
+    var isWritable: Bool { outgoing.isEmpty && (context?.channel.isWritable ?? false) }
 
-    // MARK: Sending
-
-    private static let responseHead: HPACKHeaders = [
-        ":status": "200", "content-type": "application/grpc",
-        "grpc-accept-encoding": "identity,deflate,gzip",
-    ]
-    private static let okTrailers: HPACKHeaders = ["grpc-status": "0"]
-
-    /// Sends one message, and the end behind it if `isLast`.
-    ///
-    /// - Parameters:
-    ///   - byteCount: of the message.
-    ///   - write: writes it to memory of that length.
-    func send(
-        byteCount: Int, isLast: Bool, _ write: (UnsafeMutableRawPointer) -> Void
-    ) {
-        guard !isEnded, let context else { return }
-        guard byteCount <= Int32.max else {
-            finish(GRPCStatus(GRPCProblem.responseTooLarge(byteCount: byteCount)))
-            return
-        }
-        var buffer = MessageWriter.buffer(byteCount: byteCount, context.channel.allocator, write)
-        if let format = compression {
-            buffer = MessageWriter.compressed(
-                buffer, format, level: server.configuration.grpc.compressionLevel,
-                context.channel.allocator)
-        }
-        sentByteCount += buffer.readableBytes
-        sendHead()
-        context.write(wrapOutboundOut(.data(.init(data: .byteBuffer(buffer)))), promise: nil)
-        if isLast {
-            finish(.ok)
-        } else {
-            context.flush()
-            if !isWritable, unwritableSinceNanoseconds == nil {
-                unwritableSinceNanoseconds = loop.nowNanoseconds
-            }
-        }
-    }
-
-    func send(_ message: [UInt8], isLast: Bool) {
-        send(byteCount: message.count, isLast: isLast) { target in
-            message.withUnsafeBytes { bytes in
-                if let start = bytes.baseAddress {
-                    target.copyMemory(from: start, byteCount: bytes.count)
-                }
-            }
-        }
-    }
-
-    /// How answers are compressed; nil = not.
-    private var compression: ContentCoding? {
-        server.configuration.grpc.compressionLevel > 0 ? head.acceptedEncoding : nil
-    }
-
-    private func sendHead() {
-        guard !hasSentHead, let context else { return }
-        hasSentHead = true
-        var headers = Self.responseHead
-        if let compression { headers.add(name: "grpc-encoding", value: compression.rawValue) }
-        context.write(wrapOutboundOut(.headers(.init(headers: headers))), promise: nil)
-    }
-
-    /// Ends the call.
-    func finish(_ status: GRPCStatus) {
-        guard !isEnded, let context else { return }
-        var trailers = Self.okTrailers
-        if status.code != .ok || !hasSentHead {
-            trailers = hasSentHead ? [:] : Self.responseHead
-            trailers.add(name: "grpc-status", value: "\(status.code.rawValue)")
-            if !status.message.isEmpty {
-                trailers.add(name: "grpc-message", value: status.encodedMessage)
-            }
-        }
-        end(status)
-        writeLast(trailers, context)
-    }
-
-    /// Answers what is no gRPC.
-    private func refuse(_ status: HTTPStatus) {
-        guard let context else { return }
-        var headers: HPACKHeaders = [":status": "\(status.code)"]
-        if status == .methodNotAllowed { headers.add(name: "allow", value: "POST") }
-        end(GRPCStatus(code: .unknown, message: ""))
-        writeLast(headers, context)
-    }
-
-    private func writeLast(_ headers: HPACKHeaders, _ context: ChannelHandlerContext) {
-        let payload = HTTP2Frame.FramePayload.headers(.init(headers: headers, endStream: true))
-        guard !hasReceivedEnd else {
-            context.writeAndFlush(wrapOutboundOut(payload), promise: nil)
-            return
-        }
-        // The client need not send the rest.
-        let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
-        context.writeAndFlush(wrapOutboundOut(payload)).whenSuccess {
-            let stream = bound.value
-            guard !stream.hasReceivedEnd, let context = stream.context else { return }
-            context.writeAndFlush(
-                stream.wrapOutboundOut(.rstStream(.noError)), promise: nil)
-        }
+    private var streamID: UInt32? {
+        let option = HTTP2StreamChannelOptions.streamID
+        guard let id = try? context?.channel.syncOptions?.getOption(option) else { return nil }
+        return UInt32(clamping: Int32(id))
     }
 
     // MARK: Timeouts
+
+    /// Its connection is asked.
+    func idleNanoseconds(now: UInt64) -> UInt64? { nil }
 
     func checkTimeouts(now: UInt64) {
         guard !isEnded else { return }
@@ -373,7 +299,7 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     // MARK: The end
 
     /// Notes the end in metrics and log.
-    private func end(_ status: GRPCStatus) {
+    func end(_ status: GRPCStatus) {
         isEnded = true
         let metrics = server.metrics.grpc
         if status.code == .ok {
@@ -402,7 +328,7 @@ extension RefusalReason {
         switch problem {
         case .messageTooLarge, .responseTooLarge: self = .tooLarge
         case .requestTimeout, .deadlinePassed: self = .slowClient
-        case .messageMemoryExhausted: self = .unavailable
+        case .messageMemoryExhausted, .answerMemoryExhausted: self = .unavailable
         case .unknownMethod: self = .notFound
         case .unknownEncoding: self = .unsupported
         case .invalidTimeout, .encodingMissing, .malformedFrame, .messageCount: self = .invalid

@@ -53,9 +53,7 @@ final class InferenceStream: GRPCCall {
             entries.removeFirst()
             switch outcome {
             case .success(let answer):
-                stream.send(byteCount: answer.encoder.byteCount, isLast: false) {
-                    answer.encoder.write(to: $0)
-                }
+                stream.send(frame: answer.frame, isLast: false)
                 answer.recordSent()
             case .failure(let failure):
                 guard !stream.head.endsStreamAtError else {

@@ -80,21 +80,21 @@ struct MessageFramer {
 
     private mutating func append(_ part: ByteBuffer) throws(GRPCProblem) {
         do throws(HTTPProblem) {
-            if body == nil { body = try makeBody(first: part) }
+            if body == nil { body = makeBody(first: part) }
             try body?.append(part)
         } catch {
             throw GRPCProblem(error, byteCountMax: byteCountMax)
         }
     }
 
-    private func makeBody(first part: ByteBuffer) throws(HTTPProblem) -> RequestBody {
+    private func makeBody(first part: ByteBuffer) -> RequestBody {
         let offset =
             isCompressed
             ? nil
             : part.withUnsafeReadableBytes {
                 ProtobufInferenceDecoder.rawContentsOffset(inFirst: $0)
             }
-        return try RequestBody(
+        return RequestBody(
             declaredByteCount: expectedByteCount, headerByteCount: offset,
             byteCountMax: byteCountMax, budget: budget)
     }

@@ -4,12 +4,18 @@ import NIOCore
 /// Puts messages into frames of gRPC: a flag, the length in four bytes, the message.
 ///
 /// - Source: gRPC over HTTP/2, "Length-Prefixed-Message".
-enum MessageWriter {
+struct MessageWriter: Sendable {
+    let allocator: ByteBufferAllocator
+    /// Nil = messages go as they are.
+    let compression: ContentCoding?
+    /// 1 (fast) to 9 (small).
+    let level: Int
+
     /// - Parameter write: writes the message to memory of `byteCount` bytes.
-    static func buffer(
-        byteCount: Int, _ allocator: ByteBufferAllocator,
-        _ write: (UnsafeMutableRawPointer) -> Void
-    ) -> ByteBuffer {
+    func frame(
+        byteCount: Int, _ write: (UnsafeMutableRawPointer) -> Void
+    ) throws(GRPCProblem) -> ByteBuffer {
+        guard byteCount <= Int32.max else { throw .responseTooLarge(byteCount: byteCount) }
         var buffer = allocator.buffer(capacity: MessageFramer.prefixByteCount + byteCount)
         buffer.writeInteger(UInt8(0))
         buffer.writeInteger(UInt32(byteCount))
@@ -17,13 +23,12 @@ enum MessageWriter {
             if byteCount > 0, let target = memory.baseAddress { write(target) }
             return byteCount
         }
-        return buffer
+        guard let compression else { return buffer }
+        return compressed(buffer, compression)
     }
 
     /// The frame with its message compressed, or as it is if that does not help.
-    static func compressed(
-        _ frame: ByteBuffer, _ coding: ContentCoding, level: Int, _ allocator: ByteBufferAllocator
-    ) -> ByteBuffer {
+    private func compressed(_ frame: ByteBuffer, _ coding: ContentCoding) -> ByteBuffer {
         let prefixByteCount = MessageFramer.prefixByteCount
         let result = frame.withUnsafeReadableBytes { bytes in
             try? Deflater.deflated(

@@ -21,6 +21,15 @@ enum SettingsMessages {
         }
     }
 
+    /// Whether a request changes something.
+    @Sendable static func changesTrace(_ message: TensorBytes) throws -> Bool {
+        try !Inference_TraceSettingRequest(message).settings.isEmpty
+    }
+
+    @Sendable static func changesLog(_ message: TensorBytes) throws -> Bool {
+        try !Inference_LogSettingsRequest(message).settings.isEmpty
+    }
+
     @Sendable static func log(
         _ useCases: UseCases, _ request: Inference_LogSettingsRequest
     ) throws -> Inference_LogSettingsResponse {

@@ -71,9 +71,7 @@ final class UnaryCall: GRPCCall {
             let stream = bound.value
             switch outcome {
             case .success(let answer):
-                stream.send(byteCount: answer.encoder.byteCount, isLast: true) {
-                    answer.encoder.write(to: $0)
-                }
+                stream.send(frame: answer.frame, isLast: true)
                 answer.recordSent()
             case .failure(let failure): stream.finish(failure.status)
             }

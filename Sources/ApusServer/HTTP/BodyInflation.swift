@@ -22,7 +22,7 @@ final class BodyInflation: @unchecked Sendable {
         self.source = source
         self.byteCountMax = byteCountMax
         inflater = try Inflater(coding)
-        target = try RequestBody(
+        target = RequestBody(
             declaredByteCount: nil, headerByteCount: headerByteCount, byteCountMax: byteCountMax,
             budget: budget)
     }

@@ -53,6 +53,7 @@ struct Endpoint: Sendable {
     let segments: [Segment]
     let answer: Answer
     let ports: Ports
+    let effect: AccessEffect
     /// Whether answers are compressed for clients that accept it. Triton compresses inference alone,
     /// and its asynchronous client accepts for every answer what it reads in those.
     let isCompressible: Bool
@@ -61,12 +62,16 @@ struct Endpoint: Sendable {
     /// Whether the path may go on behind the segments.
     let isPrefix: Bool
 
-    /// - Parameter path: parts in braces are parameters; `**` at the end stands for any rest.
+    /// - Parameters:
+    ///   - path: parts in braces are parameters; `**` at the end stands for any rest.
+    ///   - effect: nil = what follows from the rest: GET and OPTIONS read, models compute, and all
+    ///     other routes control the server.
     init(
         _ method: Method, _ path: String, _ answer: Answer, on ports: Ports = .inference,
-        compressed: Bool = false, errors: ErrorForm? = nil
+        compressed: Bool = false, effect: AccessEffect? = nil, errors: ErrorForm? = nil
     ) {
         self.method = method
+        self.effect = effect ?? Self.effect(of: method, answer)
         self.answer = answer
         self.ports = ports
         isCompressible = compressed || answer.isInference
@@ -75,6 +80,14 @@ struct Endpoint: Sendable {
         isPrefix = parts.last == "**"
         if isPrefix { parts.removeLast() }
         segments = parts.map(Self.segment)
+    }
+
+    private static func effect(of method: Method, _ answer: Answer) -> AccessEffect {
+        if answer.isInference { return .computes }
+        switch method {
+        case .get, .options: return .reads
+        case .post, .put, .delete: return .controls
+        }
     }
 
     private static func segment(_ part: Substring) -> Segment {

@@ -19,10 +19,8 @@ final class Exchange {
     var mustClose: Bool
     /// Set once.
     var response: HTTPResponse?
-    /// Counts the memory of a long answer.
-    var answerMemory: MemoryReservation?
-    /// Shorter answers are not counted.
-    static let countedByteCountMin = 64 << 10
+    /// Lines of the answer with which a page may read it.
+    var sharingHeaders: [(name: String, value: String)] = []
     /// Called when the answer was handed to the system.
     var onSent: (() -> Void)?
 
@@ -34,6 +32,9 @@ final class Exchange {
 
     /// Whether the answer may go out: all arrived, or what is still to come will not be read.
     var isComplete: Bool { response != nil && (!isReceiving || mustClose) }
+
+    /// Header lines that every answer has beside its own.
+    var addedHeaders: [(name: String, value: String)] { head.echoedHeaders + sharingHeaders }
 
     /// The request for codecs; only for exchanges with a route.
     var request: HTTPRequest {

@@ -1,13 +1,10 @@
 import ApusCore
 import ApusWire
-import Dispatch
 import NIOCore
 
 /// Decompresses requests and compresses answers. What is not compressed never comes here; what is
 /// large is worked on away from the event loop.
 extension HTTPConnection {
-    /// The most bytes, not compressed, that the event loop works on by itself.
-    static let inlineByteCountMax = 64 << 10
     /// Shorter answers do not get shorter by it.
     static let compressedByteCountMin = 256
 
@@ -24,12 +21,14 @@ extension HTTPConnection {
             let inflation = try BodyInflation(
                 body.bytes, coding,
                 headerByteCount: exchange.head.inferenceHeaderLength.flatMap { Int($0) },
-                byteCountMax: server.configuration.bodyByteCountMax, budget: server.bodyMemory)
-            if let inflated = try inflation.advance(upTo: Self.inlineByteCountMax) {
+                byteCountMax: server.configuration.bodyByteCountMax, budget: share)
+            if let inflated = try inflation.advance(upTo: ServerLoop.inlineByteCountMax) {
                 exchange.body = inflated
                 next()
             } else {
-                elsewhere({ try inflation.advance(upTo: .max) }) { result in
+                loop.elsewhere(server, byteCount: body.bytes.count * 4) {
+                    try inflation.advance(upTo: .max)
+                } then: { result in
                     do {
                         exchange.body = try result.get()
                         next()
@@ -60,30 +59,16 @@ extension HTTPConnection {
             response.status == .ok, exchange.route?.endpoint.isCompressible == true,
             response.body.count >= Self.compressedByteCountMin
         else { return false }
-        if response.body.count <= Self.inlineByteCountMax {
+        if response.body.count <= ServerLoop.inlineByteCountMax {
             completeNow(exchange, response.compressed(coding) ?? response)
         } else {
-            elsewhere({ response.compressed(coding) ?? response }) { result in
+            loop.elsewhere(server, byteCount: response.body.count) {
+                response.compressed(coding) ?? response
+            } then: { result in
                 if let response = try? result.get() { self.completeNow(exchange, response) }
             }
         }
         return true
-    }
-
-    /// Runs `work` on the queue of this event loop, and `next` on the loop.
-    private func elsewhere<Value: Sendable>(
-        _ work: @escaping @Sendable () throws -> Value,
-        then next: @escaping (Result<Value, any Error>) -> Void
-    ) {
-        let bound = NIOLoopBound(next, eventLoop: loop.eventLoop)
-        let eventLoop = loop.eventLoop
-        let server = server
-        server.beginWork()
-        loop.compressionQueue.async {
-            let result = Result { try work() }
-            eventLoop.execute { bound.value(result) }
-            server.endWork()
-        }
     }
 }
 

@@ -21,58 +21,105 @@ extension HTTPConnection {
         _ exchange: Exchange, _ form: InferenceForm, dialect: DialectInference? = nil
     ) {
         let arrivedNanoseconds = loop.nowNanoseconds
-        let request = exchange.request
+        let intake = InferenceIntake(
+            useCases: server.useCases, request: exchange.request, form: form, dialect: dialect)
         // The tensors keep the body now, and free it when nobody needs it any more.
         exchange.body = nil
-        let servable: any Servable
-        var decoded: DecodedRequest
-        let targets: [Int: SharedMemoryRegions.Target]
-        var encode: DialectCall.Encode?
-        do {
-            if let dialect {
-                let call = try dialect.prepare(server.useCases, request)
-                servable = call.servable
-                decoded = DecodedRequest(request: call.request, format: ResponseFormat())
-                targets = [:]
-                encode = call.encode
-            } else {
-                servable = try server.useCases.servable(
-                    request.model ?? "", version: request.version)
-                decoded =
-                    form == .tensors
-                    ? try decode(request, for: servable)
-                    : try GenerateRequestDecoder.decode(
-                        request.body, signature: servable.signature,
-                        receivedNanoseconds: request.receivedNanoseconds,
-                        cancellation: request.cancellation)
-                targets = try server.useCases.sharedMemoryTargets(of: decoded.format)
-            }
-        } catch {
+        guard intake.workByteCount > ServerLoop.inlineByteCountMax else {
+            run(exchange, Result { try intake.prepare() }, form, arrivedNanoseconds)
+            return
+        }
+        loop.elsewhere(server, byteCount: intake.workByteCount) {
+            try intake.prepare()
+        } then: { result in
+            guard self.phase != .closed, exchange.response == nil else { return }
+            self.run(exchange, result, form, arrivedNanoseconds)
+        }
+    }
+
+    private func run(
+        _ exchange: Exchange, _ result: Result<PreparedInference, any Error>,
+        _ form: InferenceForm, _ arrivedNanoseconds: UInt64
+    ) {
+        var prepared: PreparedInference
+        do { prepared = try result.get() } catch {
             server.recordRefusal(error)
             complete(exchange, server.answer(to: error, on: exchange))
             return
         }
+        let servable = prepared.servable
         let trace = server.useCases.tracer.begin(
-            servable.identity, requestID: decoded.request.id)
+            servable.identity, requestID: prepared.decoded.request.id)
         if let trace {
             trace.mark("HTTP_RECV_START", exchange.receivedNanoseconds)
             trace.mark("HTTP_RECV_END", arrivedNanoseconds)
             trace.mark("REQUEST_START")
-            decoded.request.stageTimes = trace.stages
+            prepared.decoded.request.stageTimes = trace.stages
         }
         let answer = InferenceAnswer(
             connection: NIOLoopBound((self, exchange), eventLoop: loop.eventLoop),
-            servable: servable, form: form, format: decoded.format, targets: targets,
-            encode: encode, trace: trace,
-            metrics: server.useCases.metrics(of: servable))
+            server: server, servable: servable, form: form, format: prepared.decoded.format,
+            targets: prepared.targets, encode: prepared.encode, trace: trace,
+            metrics: server.useCases.metrics(of: servable), headers: exchange.addedHeaders,
+            allocator: loop.responseWriter.allocator)
         server.run(
-            decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds, on: loop,
+            prepared.decoded, by: servable, arrivedNanoseconds: arrivedNanoseconds, on: loop,
             answer: answer.send)
     }
+}
 
-    private func decode(
-        _ request: HTTPRequest, for servable: any Servable
-    ) throws -> DecodedRequest {
+/// A request that can go to its model.
+struct PreparedInference: Sendable {
+    let servable: any Servable
+    var decoded: DecodedRequest
+    let targets: [Int: SharedMemoryRegions.Target]
+    /// Nil = in the form of the Open Inference Protocol.
+    let encode: DialectCall.Encode?
+    /// The same for messages of gRPC.
+    var encodeMessage: (@Sendable (InferenceResponse) throws -> any MessageEncoder)?
+}
+
+/// A request that has arrived and is to be decoded; on any thread.
+struct InferenceIntake: Sendable {
+    let useCases: UseCases
+    let request: HTTPRequest
+    let form: InferenceForm
+    let dialect: DialectInference?
+
+    /// About how many bytes must be read one by one.
+    var workByteCount: Int {
+        let byteCount = request.body.count
+        guard byteCount > ServerLoop.inlineByteCountMax, dialect == nil, form == .tensors,
+            let header = request.inferenceHeaderLength.flatMap({ Int($0) }), header <= byteCount
+        else { return byteCount }
+        // Numbers behind the JSON part stay where they are, strings are taken apart.
+        let text = UnsafeRawBufferPointer(start: request.body.pointer, count: header)
+        let hasStrings = header == 0 || text.firstRange(of: Array("BYTES".utf8)) != nil
+        return hasStrings ? byteCount : header
+    }
+
+    func prepare() throws -> PreparedInference {
+        if let dialect {
+            let call = try dialect.prepare(useCases, request)
+            return PreparedInference(
+                servable: call.servable,
+                decoded: DecodedRequest(request: call.request, format: ResponseFormat()),
+                targets: [:], encode: call.encode)
+        }
+        let servable = try useCases.servable(request.model ?? "", version: request.version)
+        let decoded =
+            form == .tensors
+            ? try decode(for: servable)
+            : try GenerateRequestDecoder.decode(
+                request.body, signature: servable.signature,
+                receivedNanoseconds: request.receivedNanoseconds,
+                cancellation: request.cancellation)
+        return PreparedInference(
+            servable: servable, decoded: decoded,
+            targets: try useCases.sharedMemoryTargets(of: decoded.format), encode: nil)
+    }
+
+    private func decode(for servable: any Servable) throws -> DecodedRequest {
         var headerByteCount: Int?
         if let text = request.inferenceHeaderLength {
             let count = try InferenceRequestDecoder.headerByteCount(
@@ -87,8 +134,7 @@ extension HTTPConnection {
             headerByteCount = count
         }
         return try InferenceRequestDecoder.decode(
-            request.body, headerByteCount: headerByteCount,
-            sharedMemory: server.useCases.sharedMemory,
+            request.body, headerByteCount: headerByteCount, sharedMemory: useCases.sharedMemory,
             receivedNanoseconds: request.receivedNanoseconds, cancellation: request.cancellation)
     }
 }
@@ -96,6 +142,7 @@ extension HTTPConnection {
 /// What is needed to answer an inference when its result comes.
 private struct InferenceAnswer: Sendable {
     let connection: NIOLoopBound<(HTTPConnection, Exchange)>
+    let server: ServerContext
     /// Holds the version until its answer is written.
     let servable: any Servable
     let form: InferenceForm
@@ -104,29 +151,49 @@ private struct InferenceAnswer: Sendable {
     let encode: DialectCall.Encode?
     let trace: RequestTrace?
     let metrics: ModelMetrics?
+    /// Of the answer, beside its own.
+    let headers: [(name: String, value: String)]
+    let allocator: ByteBufferAllocator
 
     /// On the connection's event loop.
     func send(_ result: Result<InferenceResponse, any Error>) {
         let (connection, exchange) = connection.value
         guard connection.phase != .closed, exchange.response == nil else { return }
         let start = MonotonicClock.nowNanoseconds()
-        exchange.onSent = sentAction(start, connection.server.useCases.tracer)
-        do {
-            let response = try connection.server.useCases.classified(
-                try result.get(), as: format, by: servable)
-            if !targets.isEmpty {
-                try connection.server.useCases.store(response, in: targets)
-            }
-            if encode != nil || form != .tensors { try AnswerLength.checkText(of: response) }
-            if let encode {
-                connection.complete(exchange, try encode(response))
-                return
-            }
-            let headers = exchange.head.echoedHeaders
-            connection.complete(exchange, try encoded(response, headers, exchange, connection))
-        } catch {
-            connection.complete(exchange, connection.server.answer(to: error, on: exchange))
+        exchange.onSent = sentAction(start, server.useCases.tracer)
+        let workByteCount =
+            (try? result.get())?.workByteCount { index in
+                let output = format.output(at: index)
+                return encode != nil || form != .tensors || output.form != .binary
+                    || output.classCount > 0
+            } ?? 0
+        guard workByteCount > ServerLoop.inlineByteCountMax else {
+            finish(Result { try encoded(result.get()) }, connection, exchange)
+            return
         }
+        connection.loop.elsewhere(server, byteCount: workByteCount) {
+            try encoded(result.get())
+        } then: {
+            finish($0, connection, exchange)
+        }
+    }
+
+    private func finish(
+        _ result: Result<HTTPResponse, any Error>, _ connection: HTTPConnection,
+        _ exchange: Exchange
+    ) {
+        do { connection.complete(exchange, try result.get()) } catch {
+            connection.complete(exchange, server.answer(to: error, on: exchange))
+        }
+    }
+
+    /// On any thread.
+    private func encoded(_ result: InferenceResponse) throws -> HTTPResponse {
+        let response = try server.useCases.classified(result, as: format, by: servable)
+        if !targets.isEmpty { try server.useCases.store(response, in: targets) }
+        if encode != nil || form != .tensors { try AnswerLength.checkText(of: response) }
+        if let encode { return try encode(response) }
+        return try encodedInForm(response)
     }
 
     /// What is to be noted when the answer is with the system.
@@ -147,12 +214,9 @@ private struct InferenceAnswer: Sendable {
         }
     }
 
-    private func encoded(
-        _ response: InferenceResponse, _ headers: [(name: String, value: String)],
-        _ exchange: Exchange, _ connection: HTTPConnection
-    ) throws -> HTTPResponse {
+    private func encodedInForm(_ response: InferenceResponse) throws -> HTTPResponse {
         switch form {
-        case .tensors: return try encodedTensors(response, headers, exchange, connection)
+        case .tensors: return try encodedTensors(response)
         case .object: return .json(try GenerateResponseEncoder.json(response))
         case .event:
             var answer = HTTPResponse.json(try GenerateResponseEncoder.event(response))
@@ -161,18 +225,16 @@ private struct InferenceAnswer: Sendable {
         }
     }
 
-    private func encodedTensors(
-        _ response: InferenceResponse, _ headers: [(name: String, value: String)],
-        _ exchange: Exchange, _ connection: HTTPConnection
-    ) throws -> HTTPResponse {
+    /// Shorter answers are not counted.
+    private static let countedByteCountMin = 64 << 10
+
+    private func encodedTensors(_ response: InferenceResponse) throws -> HTTPResponse {
         let encoder = try InferenceResponseEncoder(response, format: format)
-        if encoder.byteCountMax > Exchange.countedByteCountMin {
-            exchange.answerMemory = try MemoryReservation(
-                byteCount: encoder.byteCountMax, account: .process)
-        }
+        let memory =
+            encoder.byteCountMax > Self.countedByteCountMin
+            ? try MemoryReservation(byteCount: encoder.byteCountMax, account: .process) : nil
         let headRoom = HTTP1ResponseWriter.headRoom(headers)
-        var buffer = connection.loop.responseWriter.allocator.buffer(
-            capacity: headRoom + encoder.byteCountMax)
+        var buffer = allocator.buffer(capacity: headRoom + encoder.byteCountMax)
         buffer.moveWriterIndex(to: headRoom)
         buffer.moveReaderIndex(to: headRoom)
         var lengths = InferenceResponseEncoder.Lengths(total: 0, header: nil)
@@ -181,8 +243,9 @@ private struct InferenceAnswer: Sendable {
             lengths = encoder.write(to: target)
             return lengths.total
         }
-        exchange.answerMemory?.shrink(to: lengths.total)
+        memory?.shrink(to: lengths.total)
         var answer = HTTPResponse(.ok, .buffer(Guarded(buffer)))
+        answer.memory = memory
         if let header = lengths.header {
             answer.contentType = .octetStream
             answer.inferenceHeaderByteCount = header

@@ -16,6 +16,10 @@ extension HTTPConnection {
         exchanges.append(exchange)
         phase = .receivingBody
         do {
+            if head.access.origin != nil, let caller {
+                exchange.sharingHeaders = caller.sharing(head.access)
+            }
+            if try answerPreflight(exchange) { return }
             try admit(exchange)
         } catch {
             refuse(exchange, error)
@@ -27,6 +31,22 @@ extension HTTPConnection {
         }
     }
 
+    /// Answers a browser that asks for leave to send a page's request.
+    ///
+    /// - Returns: whether that is what the request is.
+    private func answerPreflight(_ exchange: Exchange) throws(HTTPProblem) -> Bool {
+        guard exchange.head.isPreflight, exchange.head.problem == nil, let caller else {
+            return false
+        }
+        var response = HTTPResponse.empty
+        do { response.headers = try caller.preflight(exchange.head.access) } catch {
+            throw .forbidden(error)
+        }
+        if exchange.head.hasBody { exchange.mustClose = true }
+        complete(exchange, response)
+        return true
+    }
+
     /// Checks what the head says, and prepares for the body.
     private func admit(_ exchange: Exchange) throws(HTTPProblem) {
         let head = exchange.head
@@ -36,6 +56,9 @@ extension HTTPConnection {
         }
         let route = try router.match(head.method, head.target)
         exchange.route = route
+        do { try caller?.check(route.endpoint.effect, head.access) } catch {
+            throw .forbidden(error)
+        }
         guard head.hasBody else { return }
         let byteCountMax = server.configuration.bodyByteCountMax
         if let declared = head.contentLength, declared > byteCountMax {
@@ -44,10 +67,10 @@ extension HTTPConnection {
         }
         // Only these bodies mean something.
         guard route.endpoint.method.takesBody else { return }
-        exchange.body = try RequestBody(
+        exchange.body = RequestBody(
             declaredByteCount: head.contentLength,
             headerByteCount: head.inferenceHeaderLength.flatMap { Int($0) },
-            byteCountMax: byteCountMax, budget: server.bodyMemory)
+            byteCountMax: byteCountMax, budget: share)
     }
 
     /// Answers with an error before the request has arrived. The rest of a short one is read, a
@@ -153,11 +176,12 @@ extension RefusalReason {
         switch problem {
         case .bodyTooLarge, .headersTooLarge: self = .tooLarge
         case .requestTimeout: self = .slowClient
-        case .bodyMemoryExhausted: self = .unavailable
+        case .bodyMemoryExhausted, .answerMemoryExhausted: self = .unavailable
         case .routeNotFound, .methodNotAllowed: self = .notFound
         case .unknownContentEncoding, .unknownContentType, .unknownTransferEncoding:
             self = .unsupported
         case .malformed, .unknownVersion, .unknownExpectation: self = .invalid
+        case .forbidden: self = .forbidden
         }
     }
 
@@ -168,6 +192,7 @@ extension RefusalReason {
         case .unavailable, .deadlineExceeded: self = .unavailable
         case .resourceExhausted: self = .tooLarge
         case .unsupported: self = .unsupported
+        case .permissionDenied: self = .forbidden
         case .internal: self = .internal
         }
     }

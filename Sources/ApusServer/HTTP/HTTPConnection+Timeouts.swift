@@ -5,6 +5,9 @@ extension HTTPConnection {
     /// How long a client may go on sending behind the last answer.
     private static let lingerNanoseconds: UInt64 = 2_000_000_000
 
+    /// How long a client that has closed its side may wait for its answer.
+    private static let goneNanoseconds: UInt64 = 1_000_000_000
+
     /// Closes what takes too long.
     func checkTimeouts(now: UInt64) {
         let configuration = server.configuration
@@ -15,6 +18,13 @@ extension HTTPConnection {
                 closeNow()
                 return
             }
+        }
+        // Most who send no more have gone.
+        if let inputEndedNanoseconds, now &- inputEndedNanoseconds > Self.goneNanoseconds,
+            let first = exchanges.first, first.response == nil
+        {
+            closeNow()
+            return
         }
         let requestLimit = configuration.requestTimeout.nanoseconds
         switch phase {
@@ -40,6 +50,13 @@ extension HTTPConnection {
             if now &- quietSinceNanoseconds > Self.lingerNanoseconds { closeNow() }
         case .closed: break
         }
+    }
+
+    func idleNanoseconds(now: UInt64) -> UInt64? {
+        guard phase == .awaitingHead, exchanges.isEmpty, headStartedNanoseconds == nil,
+            now > quietSinceNanoseconds
+        else { return nil }
+        return now - quietSinceNanoseconds
     }
 
     /// Whether the client has still to take some of its answers; notes since when it takes nothing.

@@ -22,6 +22,9 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     let server: ServerContext
     let loop: ServerLoop
     let router: Router
+    private(set) var caller: Caller?
+    /// Of the memory for bodies.
+    private(set) var share: ByteBudget
     /// Place in the loop's list; nil when it is not there.
     var indexInLoop: Int?
     var context: ChannelHandlerContext?
@@ -44,6 +47,9 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     var headStartedNanoseconds: UInt64?
     /// When the phase before closing, or the wait for a request, began.
     var quietSinceNanoseconds: UInt64
+    /// When the client closed its side.
+    private(set) var inputEndedNanoseconds: UInt64?
+    lazy var load = ConnectionLoad(share: share, of: server.bodyMemory)
     /// Progress of a client that does not take its answers.
     var stall: (sinceNanoseconds: UInt64, bufferedByteCount: Int)?
 
@@ -51,6 +57,7 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
         self.server = server
         self.loop = loop
         router = server.router(for: role)
+        share = server.bodyMemory
         quietSinceNanoseconds = loop.nowNanoseconds
     }
 
@@ -58,6 +65,8 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        caller = Caller(server.access, context.channel)
+        share = server.clientShares.share(of: context.channel)
         loop.add(self)
     }
 
@@ -89,6 +98,7 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     func closeNow() { context?.close(promise: nil) }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? ChannelEvent, event == .inputClosed { receiveEndOfInput() }
         if event is ChannelShouldQuiesceEvent {
             isDraining = true
             quietSinceNanoseconds = loop.nowNanoseconds
@@ -108,6 +118,19 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
         else { return }
         // Answers may still be on their way.
         close(behind: ByteBuffer(), isInputUnread: false, context)
+    }
+
+    /// The client sends no more: it has gone, or it waits for its last answer.
+    private func receiveEndOfInput() {
+        inputEndedNanoseconds = loop.nowNanoseconds
+        guard phase != .closing, phase != .closed, held.isEmpty else { return }
+        if let last = exchanges.last {
+            last.mustClose = true
+            sendCompleted()
+        } else if let context {
+            // Answers may still be on their way.
+            close(behind: ByteBuffer(), isInputUnread: false, context)
+        }
     }
 
     /// Errors of the decoder and of the socket.
@@ -234,7 +257,7 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     func completeNow(_ exchange: Exchange, _ response: HTTPResponse) {
         guard phase != .closed, exchange.response == nil else { return }
         exchange.response = response
-        exchange.response?.headers += exchange.head.echoedHeaders
+        exchange.response?.headers += exchange.addedHeaders
         sendCompleted()
     }
 
@@ -258,6 +281,7 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     private func send(_ response: HTTPResponse, of exchange: Exchange) -> Bool {
         guard let context else { return true }
         let isLast = exchange.mustClose
+        let (response, unsent) = counted(response, of: exchange)
         let bodyByteCount = response.body.count
         let buffer = loop.responseWriter.bytes(
             of: response,
@@ -265,9 +289,9 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
             hasBody: exchange.head.method != .HEAD)
         let sentByteCount = buffer.readableBytes
         if isLast {
-            close(behind: buffer, isInputUnread: exchange.isReceiving, context)
+            close(behind: buffer, isInputUnread: exchange.isReceiving, context, unsent)
         } else {
-            context.write(wrapOutboundOut(buffer), promise: nil)
+            context.write(wrapOutboundOut(buffer), promise: promise(giving: unsent, context))
             if isReading { needsFlush = true } else { context.flush() }
         }
         exchange.onSent?()
@@ -287,7 +311,8 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     /// Sends the last bytes and closes. If the client is still sending, only our side at first: the
     /// system would throw the answer away with the input that nobody read.
     private func close(
-        behind buffer: ByteBuffer, isInputUnread: Bool, _ context: ChannelHandlerContext
+        behind buffer: ByteBuffer, isInputUnread: Bool, _ context: ChannelHandlerContext,
+        _ unsent: ConnectionLoad.UnsentBytes? = nil
     ) {
         let mustLinger = isInputUnread || hasIgnoredInput || !held.isEmpty
         phase = .closing
@@ -297,7 +322,10 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
         held.removeAll()
         setReadingStopped(false)
         let channel = context.channel
+        let bound = NIOLoopBound((self, unsent), eventLoop: loop.eventLoop)
         context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { result in
+            let (connection, unsent) = bound.value
+            if let unsent { connection.load.giveBack(unsent) }
             switch result {
             case .success where mustLinger: channel.close(mode: .output, promise: nil)
             default: channel.close(promise: nil)

@@ -38,6 +38,8 @@ struct HTTPResponse: Sendable {
     var inferenceHeaderByteCount: Int?
     var headers: [(name: String, value: String)] = []
     var body: Body
+    /// Counts the memory of a long body.
+    var memory: MemoryReservation?
 
     /// Takes the body out, so that it has one owner and can be written to; nil if it is an array.
     func takeBuffer() -> ByteBuffer? {

@@ -19,6 +19,8 @@ struct RequestHead {
     private(set) var answerCoding: ContentCoding?
     /// The client's own name for the request, from `X-Request-ID`: echoed, and in the access log.
     private(set) var requestID: String?
+    /// What they say about who sent the request.
+    private(set) var access = AccessHeaders()
     /// Headers that single dialects ask for.
     private(set) var named = NamedHeaders()
     /// What is wrong with the headers.
@@ -28,14 +30,13 @@ struct RequestHead {
         method = head.method
         target = head.uri
         isOldVersion = head.version.minor == 0
-        var hostCount = 0
         var acceptEncoding: String?
         var isUpgrade = head.method == .CONNECT
         isKeepAlive = head.isKeepAlive
         for (name, value) in head.headers {
             // The length tells nearly all names apart.
             switch name.utf8.count {
-            case 4 where name.equals("host"): hostCount += 1
+            case 4 where name.equals("host"): access.noteHost(value)
             case 14 where name.equals("content-length"): contentLength = Int(value)
             case 17 where name.equals("transfer-encoding"):
                 isChunked = true
@@ -55,11 +56,15 @@ struct RequestHead {
                 }
                 inferenceHeaderLength = value
             case 7 where name.equals("upgrade"): isUpgrade = true
-            default: named.note(name, value)
+            default: if !access.note(name, value) { named.note(name, value) }
             }
         }
-        if hostCount != 1, !(isOldVersion && hostCount == 0) {
+        if access.hostCount != 1, !(isOldVersion && access.hostCount == 0) {
             note(.malformed(reason: "expected exactly one Host"))
+        }
+        // HTTP/1.0 knows no chunks: who passed this on may have seen another body in it.
+        if isOldVersion, isChunked {
+            note(.malformed(reason: "HTTP/1.0 has no Transfer-Encoding"))
         }
         if let acceptEncoding { answerCoding = AcceptedCoding.chosen(from: acceptEncoding) }
         // The decoder stops behind a request that asks for an upgrade.
@@ -96,6 +101,9 @@ struct RequestHead {
     var echoedHeaders: [(name: String, value: String)] {
         requestID.map { [("X-Request-ID", $0)] } ?? []
     }
+
+    /// Whether a browser asks for leave to send a page's request.
+    var isPreflight: Bool { method == .OPTIONS && access.wantedMethod != nil }
 
     /// Whether a body follows the head.
     var hasBody: Bool { isChunked || (contentLength ?? 0) > 0 }

@@ -11,11 +11,14 @@ final class ServerContext: Sendable {
     let metrics: Metrics
     let accessLog: AccessLog
     let bodyMemory: ByteBudget
+    let clientShares: ClientShares
+    let access: AccessPolicy
+    let admission: Admission
+    let suspects = Suspects()
     let grpcMethods: GRPCMethods
     /// One by role: a metrics port answers fewer routes.
     private let inferenceRouter: Router
     private let metricsRouter: Router
-    private let connectionCount = Atomic<Int>(0)
     private let workCount = Atomic<Int>(0)
     private let logger: Logger
 
@@ -30,7 +33,14 @@ final class ServerContext: Sendable {
         self.accessLog = accessLog
         inferenceRouter = Router(role: .inference, dialects: configuration.dialects)
         metricsRouter = Router(role: .metrics, dialects: configuration.dialects)
+        admission = Admission(countMax: configuration.connectionCountMax, metrics: metrics)
+        access = AccessPolicy(
+            allowsRemoteControl: configuration.allowsRemoteControl,
+            hosts: configuration.allowedHosts, origins: configuration.corsAllowedOrigins)
         bodyMemory = ByteBudget(byteCountMax: configuration.bodyMemoryByteCountMax)
+        clientShares = ClientShares(
+            of: bodyMemory, byteCountMax: configuration.clientBodyMemoryByteCountMax,
+            isByAddress: configuration.sharesBodyMemoryByAddress)
         grpcMethods = GRPCMethods(metrics: metrics.grpc, dialects: configuration.dialects)
     }
 
@@ -43,6 +53,8 @@ final class ServerContext: Sendable {
 
     /// The answer to an error of a request. Our own mistakes are logged: their answers say little.
     func answer(to error: any Error, on exchange: Exchange) -> HTTPResponse {
+        // What no other server says has no words of one.
+        if case HTTPProblem.forbidden = error { return .error(error) }
         guard let errors = exchange.route?.endpoint.errors else {
             logIfOurs(error)
             return .error(error)
@@ -90,26 +102,4 @@ final class ServerContext: Sendable {
 
     /// Whether nobody is going to call an event loop any more.
     var isIdle: Bool { workCount.load(ordering: .acquiring) == 0 }
-
-    /// Counts a connection in.
-    ///
-    /// - Returns: false, with nothing counted, if there are too many.
-    func admitConnection(_ role: HTTPServerConfiguration.Listener.Role) -> Bool {
-        let (_, after) = connectionCount.wrappingAdd(1, ordering: .relaxed)
-        guard after <= configuration.connectionCountMax else {
-            connectionCount.wrappingSubtract(1, ordering: .relaxed)
-            return false
-        }
-        gauge(of: role).add(1)
-        return true
-    }
-
-    func releaseConnection(_ role: HTTPServerConfiguration.Listener.Role) {
-        connectionCount.wrappingSubtract(1, ordering: .relaxed)
-        gauge(of: role).subtract(1)
-    }
-
-    private func gauge(of role: HTTPServerConfiguration.Listener.Role) -> Gauge {
-        role == .grpc ? metrics.grpc.connections : metrics.server.connections
-    }
 }

@@ -9,6 +9,8 @@ protocol LoopMember: AnyObject {
 
     /// Ends what takes too long.
     func checkTimeouts(now: UInt64)
+    /// For how long a connection has had nothing to do, in nanoseconds; nil if it has.
+    func idleNanoseconds(now: UInt64) -> UInt64?
     func closeNow()
 }
 
@@ -19,11 +21,17 @@ protocol LoopMember: AnyObject {
 /// Touched only on `eventLoop`.
 final class ServerLoop {
     let eventLoop: any EventLoop
-    /// Compresses and decompresses large bodies of this loop's connections.
-    let compressionQueue = DispatchQueue(label: "apus.compression")
+    /// Do what takes the loop too long: what is large, and what is so large that the other must not
+    /// wait for it.
+    private let largeQueue = DispatchQueue(label: "apus.large")
+    private let hugeQueue = DispatchQueue(label: "apus.huge")
+    /// Bytes from which on work is huge.
+    private static let hugeByteCount = 4 << 20
     private(set) var responseWriter: HTTP1ResponseWriter
     private var members: [any LoopMember] = []
     private var sweep: RepeatedTask?
+    /// Where the search for a connection that nobody uses goes on.
+    private var evictionPlace = 0
     /// Requests of this turn, which start together at its end: what arrives together on many
     /// connections then shares executions, and no thread is woken for each.
     private var arrived: [(servable: any Servable, submission: InferenceSubmission)] = []
@@ -68,6 +76,40 @@ final class ServerLoop {
         for member in members { member.checkTimeouts(now: now) }
     }
 
+    // MARK: Turns
+
+    /// Runs `action` in another turn, behind what sockets have for this loop by then. The loop goes on
+    /// with tasks that are due, those of a moment ago included, before it looks at sockets: so it is a
+    /// little later.
+    func inAnotherTurn(_ action: @escaping () -> Void) {
+        let bound = NIOLoopBound(action, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: .microseconds(100)) { bound.value() }
+    }
+
+    // MARK: Elsewhere
+
+    /// The most bytes that text is read from, written as, compressed from or decompressed to on the
+    /// loop itself, where everybody else waits for it.
+    static let inlineByteCountMax = 64 << 10
+
+    /// Runs `work` away from the loop, and `next` on it.
+    ///
+    /// - Parameter byteCount: about how many bytes are worked on.
+    func elsewhere<Value: Sendable>(
+        _ server: ServerContext, byteCount: Int, _ work: @escaping @Sendable () throws -> Value,
+        then next: @escaping (Result<Value, any Error>) -> Void
+    ) {
+        let bound = NIOLoopBound(next, eventLoop: eventLoop)
+        let eventLoop = eventLoop
+        server.beginWork()
+        let queue = byteCount < Self.hugeByteCount ? largeQueue : hugeQueue
+        queue.async {
+            let result = Result { try work() }
+            eventLoop.execute { bound.value(result) }
+            server.endWork()
+        }
+    }
+
     // MARK: Inference
 
     /// Hands a request to a model at the end of this turn of the loop, or at once if it is large.
@@ -110,6 +152,27 @@ final class ServerLoop {
             members[index] = last
             last.indexInLoop = index
         }
+    }
+
+    /// A connection that has had nothing to do for so long may go when there are too many.
+    private static let evictedNanoseconds: UInt64 = 1_000_000_000
+    /// How many members are looked at for one.
+    private static let evictionLookCount = 64
+
+    /// Closes a connection that nobody uses.
+    ///
+    /// - Returns: whether there is one.
+    func evictIdle() -> Bool {
+        let now = nowNanoseconds
+        for _ in 0..<min(Self.evictionLookCount, members.count) {
+            evictionPlace = evictionPlace + 1 < members.count ? evictionPlace + 1 : 0
+            let member = members[evictionPlace]
+            guard let idle = member.idleNanoseconds(now: now), idle >= Self.evictedNanoseconds
+            else { continue }
+            member.closeNow()
+            return true
+        }
+        return false
     }
 
     /// Closes all connections at once.

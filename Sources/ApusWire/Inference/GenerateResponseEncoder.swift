@@ -28,6 +28,7 @@ public enum GenerateResponseEncoder {
         for output in response.outputs {
             bound += try InferenceResponseEncoder.byteCountMax(of: output, form: .json)
         }
+        guard bound <= TextLimits.answerByteCountMax else { throw .answerTooLarge }
         return [UInt8](unsafeUninitializedCapacity: bound) { buffer, count in
             guard let target = buffer.baseAddress else { return }
             var cursor = JSONCursor(UnsafeMutableRawPointer(target))

@@ -83,6 +83,11 @@ public struct InferenceResponseEncoder {
         guard let element = tensor.dataType.jsonElement else {
             throw .noJSONForm(role: .output, name: output.name, dataType: tensor.dataType)
         }
+        guard tensor.elementCount <= TextLimits.elementCountMax else {
+            throw .tooManyElements(
+                what: "elements of output \"\(output.name)\"",
+                countMax: TextLimits.elementCountMax)
+        }
         return frame + tensor.elementCount * apus_element_text_max(element)
     }
 

@@ -15,6 +15,10 @@ extension JSONScanner {
         guard count <= (self.count - offset + 1) / 2 else {
             throw try elementCountError(input: name, shape: shape, expected: count)
         }
+        guard count <= TextLimits.elementCountMax else {
+            throw .tooManyElements(
+                what: "elements of input \"\(name)\"", countMax: TextLimits.elementCountMax)
+        }
         do {
             if dataType == .string {
                 return try Tensor(

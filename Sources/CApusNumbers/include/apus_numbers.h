@@ -78,6 +78,10 @@ apus_numbers_result apus_parse_array(
     const uint8_t *text, size_t length, size_t offset, apus_element element, void *target,
     size_t count_expected);
 
+/// Reads the one element at `offset`, which is no array, into `target`, which need not be aligned.
+apus_numbers_result apus_parse_element(
+    const uint8_t *text, size_t length, size_t offset, apus_element element, void *target);
+
 /// Reads one JSON number or bare token at `offset` as a double.
 apus_numbers_result apus_parse_double(
     const uint8_t *text, size_t length, size_t offset, double *target);

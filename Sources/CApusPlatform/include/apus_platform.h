@@ -25,6 +25,12 @@ void apus_set_thread_name(const char *name);
 /// Raising it (less share) is always allowed; lowering it again needs CAP_SYS_NICE.
 int apus_set_thread_niceness(int niceness);
 
+/// CPU time in nanoseconds that the calling thread has used in a turn of its loop that took
+/// `wall_nanoseconds` and has just ended; 0, at next to no cost, for one that was not longer than
+/// `limit_nanoseconds`. To be called behind each turn. Time for which the thread was kept from running
+/// does not count.
+uint64_t apus_turn_cpu_nanoseconds(uint64_t wall_nanoseconds, uint64_t limit_nanoseconds);
+
 // ---- Memory -----------------------------------------------------------------------------------
 
 /// Tells malloc to keep freed blocks of up to 256 MB mapped for reuse (or up to the largest size it

@@ -110,7 +110,7 @@ struct Daemon {
             ])
     }
 
-    private static var hostName: String {
+    static var hostName: String {
         var name = utsname()
         guard uname(&name) == 0 else { return "localhost" }
         return withUnsafeBytes(of: &name.nodename) { bytes in
@@ -126,12 +126,14 @@ struct Daemon {
         // Trapped before anything can take long: a stop during the loading is a clean stop.
         let stopRequests = await followSignals()
         do {
-            for listener in try await server.start() {
+            let listeners = try await server.start()
+            for listener in listeners {
                 let endpoint = listener.role == .inference ? "http" : listener.role.rawValue
                 logger.info(
                     "listening",
                     metadata: ["endpoint": "\(endpoint)", "address": "\(listener.address)"])
             }
+            warnOfNetwork(listeners)
         } catch {
             logger.critical("\(error.message)")
             return DaemonExitCode.cannotListen
@@ -153,6 +155,18 @@ struct Daemon {
             }
             return DaemonExitCode.failed
         }
+    }
+
+    /// Says that other machines can get in.
+    private func warnOfNetwork(_ listeners: [BoundListener]) {
+        let open = listeners.filter(\.isOnNetwork).map(\.address)
+        guard !open.isEmpty else { return }
+        let control =
+            settings.server.allowRemoteControl
+            ? "and change what it serves" : "but not change what it serves"
+        logger.warning(
+            "listening on the network: everybody who reaches it may use its models, \(control)",
+            metadata: ["addresses": "\(open.joined(separator: ", "))"])
     }
 
     /// Loads what should serve.

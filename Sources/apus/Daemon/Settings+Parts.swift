@@ -56,6 +56,9 @@ extension RepositorySection {
         settings.loadTimeout = loadTimeout
         settings.unloadTimeout = unloadTimeout
         settings.allowsModelUpload = allowModelUpload
+        if let directory = ProcessEnvironment.current()["TMPDIR"], directory.hasPrefix("/") {
+            settings.stagingDirectory = directory
+        }
         settings.isReadinessStrict = isReadinessStrict
         return settings
     }
@@ -70,17 +73,31 @@ extension Settings {
             server.eventLoops > 0 ? server.eventLoops : min(max(cores.coreCount / 4, 1), 8)
         configuration.connectionCountMax = server.maxConnections
         configuration.bodyByteCountMax = server.maxBodySize
+        let bodyMemory = server.bodyMemory(memoryByteCount: Self.memoryByteCount)
+        configuration.bodyMemoryByteCountMax = bodyMemory.total
+        configuration.clientBodyMemoryByteCountMax = bodyMemory.client
+        configuration.sharesBodyMemoryByAddress = server.bodyMemoryClient == .address
         configuration.requestTimeout = server.requestTimeout
         configuration.writeTimeout = server.writeTimeout
         configuration.idleTimeout = server.idleTimeout
         configuration.drainGrace = min(server.shutdownGrace, server.exitTimeout)
         configuration.accessLogSample = logging.accessLogSample
         configuration.allowsSharedMemory = server.allowSharedMemory
+        configuration.allowsRemoteControl = server.allowRemoteControl
+        configuration.allowedHosts = server.allowedHosts + [Daemon.hostName]
+        configuration.corsAllowedOrigins = server.corsAllowedOrigins
         configuration.trace = logging.makeTrace()
         configuration.grpc = server.makeGRPC()
         configuration.serverVersion = ApusVersion.text
         configuration.dialects = server.makeDialects(cores: cores)
         return configuration
+    }
+
+    /// What the control group allows, or the machine has.
+    private static var memoryByteCount: Int {
+        let machine = max(sysconf(Int32(_SC_PHYS_PAGES)), 1) * max(sysconf(Int32(_SC_PAGESIZE)), 1)
+        let limit = CgroupLimits.detect().memoryByteCount.map { Int(clamping: $0) }
+        return min(limit ?? machine, machine)
     }
 
     /// Sockets that the service manager opened stand in for the configured ports.

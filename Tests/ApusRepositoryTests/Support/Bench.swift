@@ -21,6 +21,7 @@ struct Bench {
         settings.quietPeriod = .milliseconds(60)
         settings.rescanInterval = .seconds(30)
         settings.loadConcurrency = 2
+        settings.allowsModelUpload = true
         change(&settings)
         repository = ModelRepository(
             settings: settings, loader: loader, metrics: metrics.repository,

@@ -96,6 +96,9 @@ final class RawClient {
         return sent
     }
 
+    /// Says that nothing more comes, and goes on listening.
+    func endInput() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// Goes away.
     ///
     /// - Parameter withReset: as a client that crashed.

@@ -32,7 +32,7 @@ class Client:
     may_be_absent: bool = False
 
 
-SHARING = ["--allow-shared-memory", "--trace-file", "{scratch}/trace.json"]
+SHARING = ["--allow-model-upload", "--allow-shared-memory", "--trace-file", "{scratch}/trace.json"]
 
 CLIENTS = [
     *(
@@ -109,7 +109,7 @@ CLIENTS = [
         environment="tensorflow",
         requirements=TENSORFLOW,
         package="grpcio",
-        options=["--dialects", "tensorflow", "--dialects", "kserve"],
+        options=["--allow-model-upload", "--dialects", "tensorflow", "--dialects", "kserve"],
         is_quick=True,
     ),
     Client(

@@ -30,6 +30,7 @@ enum MLflowCodec {
             case .unavailable, .deadlineExceeded: code = "TEMPORARILY_UNAVAILABLE"
             case .resourceExhausted: code = "RESOURCE_EXHAUSTED"
             case .unsupported: code = "NOT_IMPLEMENTED"
+            case .permissionDenied: code = "PERMISSION_DENIED"
             case .cancelled: code = "CANCELLED"
             case .internal: code = "INTERNAL_ERROR"
             }

@@ -24,7 +24,9 @@ enum ModelsV1Codec {
             endpoints += [
                 Endpoint(.get, "/", .direct { _, _ in .json(KServeDocuments.alive) }),
                 Endpoint(.get, "/v1/models", .direct(MetadataCodec.models)),
-                Endpoint(.post, "/v1/models/{model}:explain", .direct(explain), errors: errors),
+                Endpoint(
+                    .post, "/v1/models/{model}:explain", .direct(explain), effect: .computes,
+                    errors: errors),
             ]
         }
         return isTensorFlow ? endpoints + tensorFlow(errors, statusErrors) : endpoints
@@ -69,7 +71,7 @@ enum ModelsV1Codec {
                         throw WireError.request("Missing model name in request.")
                     }
                     throw WireError.request("Malformed request: \(method.rawValue) \(path)")
-                })
+                }, effect: .reads)
         }
     }
 

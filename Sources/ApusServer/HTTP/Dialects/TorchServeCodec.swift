@@ -14,7 +14,9 @@ enum TorchServeCodec {
             Endpoint(.post, "/predictions/{model}", .dialect(inference), errors: errors),
             Endpoint(.put, "/predictions/{model}", .dialect(inference), errors: errors),
             Endpoint(.post, "/predictions/{model}/{version}", .dialect(inference), errors: errors),
-            Endpoint(.post, "/explanations/{model}", .direct(explain), errors: errors),
+            Endpoint(
+                .post, "/explanations/{model}", .direct(explain), effect: .computes,
+                errors: errors),
             Endpoint(.options, "/", .direct(DocsCodec.openAPI)),
             Endpoint(.get, "/api-description", .direct(DocsCodec.openAPI)),
         ]
@@ -87,7 +89,7 @@ enum TorchServeCodec {
             case .invalidArgument, .cancelled, .resourceExhausted: type = "BadRequestException"
             case .notFound: type = "ResourceNotFoundException"
             case .unavailable, .deadlineExceeded: type = "ServiceUnavailableException"
-            case .unsupported, .internal: break
+            case .unsupported, .permissionDenied, .internal: break
             }
         default: break
         }

@@ -18,7 +18,9 @@ enum VertexCodec {
             Endpoint(
                 .post, service + ":rawPredict", .dialect(DialectInference(rawPredict)),
                 errors: serviceErrors),
-            Endpoint(.post, service + ":explain", .direct(explain), errors: serviceErrors),
+            Endpoint(
+                .post, service + ":explain", .direct(explain), effect: .computes,
+                errors: serviceErrors),
             Endpoint(.post, container + ":predict", .dialect(DialectInference(predict))),
             Endpoint(.get, container, .direct(PingCodec.ping)),
             Endpoint(.get, "/health", .direct(PingCodec.ping)),

@@ -7,29 +7,51 @@ enum DataFrameReader {
         _ scanner: inout JSONScanner, _ text: TensorBytes
     ) throws(WireError) -> Table {
         var names: [String]?
-        var rows: [[MeasuredValue]]?
+        var data: Range<Int>?
         var isFirst = true
         try scanner.openObject("dataframe_split")
         while let member = try scanner.nextMember(&isFirst) {
             if member.equals("columns") {
                 names = try columnNames(&scanner)
             } else if member.equals("data") {
-                rows = try Self.rows(&scanner)
+                data = try scanner.skipValue()
             } else if member.equals("index") {
                 try scanner.skipValue()
             } else {
                 throw .request("dataframe_split has an unknown key: \"\(member.string)\"")
             }
         }
-        guard let rows else { throw .request("dataframe_split has no \"data\"") }
-        let columnCount = names?.count ?? rows.first?.count ?? 0
-        for (index, row) in rows.enumerated() where row.count != columnCount {
-            throw .request(
-                "row \(index) has \(row.count) values, expected \(columnCount): one for each column"
-            )
+        guard let data else { throw .request("dataframe_split has no \"data\"") }
+        if let rows = try JSONRows(text, data, columnCount: names?.count) {
+            return try Table(names: names, rows: rows)
         }
-        let columns = (0..<columnCount).map { column in rows.map { $0[column] } }
-        return Table(names: names, columns: columns, rowCount: rows.count, in: text)
+        let columns = try columns(text, data, columnCount: names?.count)
+        return Table(
+            names: names, columns: columns, rowCount: columns.first?.count ?? 0, in: text)
+    }
+
+    /// The cells of rows some of which are arrays, by column.
+    private static func columns(
+        _ text: TensorBytes, _ data: Range<Int>, columnCount: Int?
+    ) throws(WireError) -> [[MeasuredValue]] {
+        var scanner = JSONScanner(text.pointer, count: data.upperBound)
+        scanner.advance(to: data.lowerBound)
+        var columns = [[MeasuredValue]](repeating: [], count: columnCount ?? 0)
+        var limit = CellLimit()
+        var isFirst = true
+        try scanner.openArray("data")
+        while try scanner.nextElement(&isFirst) {
+            var column = 0
+            var isFirstCell = true
+            try scanner.openArray("data")
+            while try scanner.nextElement(&isFirstCell) {
+                try limit.count()
+                if column == columns.count { columns.append([]) }
+                columns[column].append(try scanner.measure(input: "data"))
+                column += 1
+            }
+        }
+        return columns
     }
 
     private static func columnNames(_ scanner: inout JSONScanner) throws(WireError) -> [String] {
@@ -50,25 +72,6 @@ enum DataFrameReader {
         return names
     }
 
-    private static func rows(
-        _ scanner: inout JSONScanner
-    ) throws(WireError) -> [[MeasuredValue]] {
-        var rows: [[MeasuredValue]] = []
-        var isFirst = true
-        try scanner.openArray("data")
-        while try scanner.nextElement(&isFirst) {
-            var row: [MeasuredValue] = []
-            row.reserveCapacity(rows.last?.count ?? 0)
-            var isFirstCell = true
-            try scanner.openArray("data")
-            while try scanner.nextElement(&isFirstCell) {
-                row.append(try scanner.measure(input: "data"))
-            }
-            rows.append(row)
-        }
-        return rows
-    }
-
     /// `[{"a": 1, "b": 2}, …]`; every record has the columns of the first.
     static func records(
         _ scanner: inout JSONScanner, _ text: TensorBytes
@@ -77,6 +80,7 @@ enum DataFrameReader {
         var places: [String: Int] = [:]
         var columns: [[MeasuredValue]] = []
         var rowCount = 0
+        var limit = CellLimit()
         var isFirst = true
         try scanner.openArray("dataframe_records")
         while try scanner.nextElement(&isFirst) {
@@ -84,6 +88,7 @@ enum DataFrameReader {
             try scanner.openObject("dataframe_records")
             while let member = try scanner.nextMember(&isFirstMember) {
                 let name = member.string
+                try limit.count()
                 let value = try scanner.measure(input: name)
                 if let place = places[name] {
                     guard columns[place].count == rowCount else {
@@ -114,6 +119,7 @@ enum DataFrameReader {
     ) throws(WireError) -> Table {
         var names: [String] = []
         var columns: [[MeasuredValue]] = []
+        var limit = CellLimit()
         var isFirst = true
         try scanner.openObject("inputs")
         while let member = try scanner.nextMember(&isFirst) {
@@ -122,6 +128,7 @@ enum DataFrameReader {
             var isFirstValue = true
             try scanner.openArray("inputs")
             while try scanner.nextElement(&isFirstValue) {
+                try limit.count()
                 values.append(try scanner.measure(input: name))
             }
             guard columns.first.map({ $0.count == values.count }) ?? true else {

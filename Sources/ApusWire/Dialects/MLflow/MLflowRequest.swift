@@ -33,7 +33,8 @@ public struct MLflowRequest: Sendable {
     public static func decode(
         csv body: TensorBytes, hasHeader: Bool, model: ModelSignature, signature: MLflowSignature
     ) throws(WireError) -> MLflowRequest {
-        let table = try CSVText.table(body, hasHeader: hasHeader)
+        let text = try CSVText(body, hasHeader: hasHeader)
+        let table = try Table(names: text.names, rows: text)
         return MLflowRequest(
             form: .table, inputs: try table.inputs(of: model, columns: signature.columns))
     }
@@ -167,16 +168,7 @@ private struct MLflowRequestDecoder {
     /// What TensorFlow Serving's decoder makes of the value that comes next.
     private mutating func arrays(member: String) throws(WireError) -> MLflowRequest {
         let range = try scanner.skipValue()
-        let text = UnsafeRawBufferPointer(
-            start: body.pointer + range.lowerBound, count: range.count)
-        var json = Array("{\"\(member)\":".utf8)
-        json.reserveCapacity(json.count + range.count + 1)
-        json.append(contentsOf: text)
-        json.append(UInt8(ascii: "}"))
-        let copy: TensorBytes
-        do { copy = try json.withUnsafeBytes { try TensorBytes(copying: $0) } } catch {
-            throw .outOfMemory(byteCount: json.count)
-        }
+        let copy = try body.slice(range).wrapped("{\"\(member)\":", "}")
         let decoded = try TensorFlowRequest.decode(copy, signature: model)
         return MLflowRequest(form: .arrays, inputs: decoded.inputs)
     }

@@ -33,6 +33,11 @@ struct NestedTensor {
                 throw .unsupported(
                     "output \"\(name)\" has a type that JSON cannot carry here: \(tensor.dataType)")
             }
+            guard tensor.elementCount <= TextLimits.elementCountMax else {
+                throw .tooManyElements(
+                    what: "elements of output \"\(name)\"",
+                    countMax: TextLimits.elementCountMax)
+            }
             bound = try Self.sum(
                 bound, try Self.product(tensor.elementCount, apus_element_text_max(element)))
         }
@@ -158,6 +163,7 @@ struct NestedOutputs {
         self.arrangement = arrangement
         self.rowCount = rowCount ?? 0
         byteCountMax = bound + 4 * self.rowCount
+        guard byteCountMax <= TextLimits.answerByteCountMax else { throw .answerTooLarge }
     }
 
     func write(_ cursor: inout JSONCursor) {

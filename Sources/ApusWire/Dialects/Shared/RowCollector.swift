@@ -6,6 +6,7 @@ struct RowCollector {
     /// By input: one value for each row so far.
     private var values: [[MeasuredValue]]
     private var rowCount = 0
+    private var limit = CellLimit()
     /// Whether members that are no input are passed over; else they are refused.
     private let ignoresOthers: Bool
     /// What stands in rows without a value of their own, by input.
@@ -43,6 +44,7 @@ struct RowCollector {
                 throw .request(
                     "\"\(name)\" must be once in each row, or in none; see row \(rowCount)")
             }
+            try limit.count()
             values[index].append(try scanner.measure(input: name))
         }
         rowCount += 1

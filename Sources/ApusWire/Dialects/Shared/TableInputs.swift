@@ -12,19 +12,24 @@ extension Table {
         if let only = signature.inputs.onlyRequired, !isNamed(only, among: columns) {
             return [NamedTensor(name: only.name, tensor: try matrix(columns, for: only))]
         }
-        var tensors: [NamedTensor] = []
+        var used: [(input: TensorSpecification, column: Chosen)] = []
         for (place, input) in signature.inputs.enumerated() {
             let named = columns.first { $0.name == input.name }
             let column =
                 named ?? (names == nil && columns.indices.contains(place) ? columns[place] : nil)
-            guard let column else {
-                if input.isOptional { continue }
+            if let column {
+                used.append((input, column))
+            } else if !input.isOptional {
                 throw missing(input.name)
             }
-            let tensor = try converted(column, to: input.dataType, input: input.name)
-            tensors.append(NamedTensor(name: input.name, tensor: tensor.fitted(to: input)))
         }
-        return tensors
+        let tensors = try tensors(
+            used.map {
+                Wanted(name: $0.input.name, dataType: $0.input.dataType, columns: [$0.column])
+            })
+        return zip(used, tensors).map { used, tensor in
+            NamedTensor(name: used.input.name, tensor: tensor.fitted(to: used.input))
+        }
     }
 
     /// A column of this table that is used.
@@ -74,23 +79,85 @@ extension Table {
     private func matrix(
         _ columns: [Chosen], for input: TensorSpecification
     ) throws(WireError) -> Tensor {
-        var parts: [Tensor] = []
-        for column in columns {
-            let part = try converted(column, to: input.dataType, input: input.name)
-            guard part.shape.count == 1 else {
-                throw .raggedArray(input: column.name ?? input.name, offset: 0)
-            }
-            parts.append(part)
-        }
-        let joined = try Self.joined(parts, rowCount: rowCount, dataType: input.dataType)
+        let tensors = try tensors([
+            Wanted(
+                name: input.name, dataType: input.dataType, columns: columns, isMatrix: true)
+        ])
+        guard let joined = tensors.first else { throw missing(input.name) }
         return input.shape.count == 1 && columns.count == 1 ? joined.fitted(to: input) : joined
     }
 
+    /// A tensor of some columns.
+    private struct Wanted {
+        let name: String
+        let dataType: DataType
+        let columns: [Chosen]
+        /// Whether it is `[rows, columns]`, else it is the only column.
+        var isMatrix = false
+    }
+
+    private func tensors(_ wanted: [Wanted]) throws(WireError) -> [Tensor] {
+        switch cells {
+        case .rows(let rows): return try tensors(wanted, from: rows)
+        case .values(let text, let values):
+            var tensors: [Tensor] = []
+            for wanted in wanted {
+                var parts: [Tensor] = []
+                for column in wanted.columns {
+                    let part = try converted(column, wanted, text, values[column.index])
+                    guard !wanted.isMatrix || part.shape.count == 1 else {
+                        throw .raggedArray(input: column.name ?? wanted.name, offset: 0)
+                    }
+                    parts.append(part)
+                }
+                if !wanted.isMatrix, let only = parts.first {
+                    tensors.append(only)
+                } else {
+                    tensors.append(
+                        try Self.joined(parts, rowCount: rowCount, dataType: wanted.dataType))
+                }
+            }
+            return tensors
+        }
+    }
+
     private func converted(
-        _ column: Chosen, to dataType: DataType, input: String
+        _ column: Chosen, _ wanted: Wanted, _ text: TensorBytes, _ values: [MeasuredValue]
     ) throws(WireError) -> Tensor {
-        let tensor = try self.column(column.index, as: column.dataType ?? dataType)
-        return try tensor.converted(to: dataType, name: column.name ?? input)
+        let source = column.dataType ?? wanted.dataType
+        var builder = ValueTensor(text: text, name: name(of: column), dataType: source)
+        builder.nullIsNaN = source.isFloatingPoint
+        let tensor = try builder.tensor(rows: values)
+        return try tensor.converted(to: wanted.dataType, name: column.name ?? wanted.name)
+    }
+
+    private func name(of column: Chosen) -> String {
+        column.name ?? names?[column.index] ?? "column \(column.index)"
+    }
+
+    /// Reads all that is wanted in one pass over the text.
+    private func tensors(
+        _ wanted: [Wanted], from rows: any CellRows
+    ) throws(WireError) -> [Tensor] {
+        var targets: [CellTensor] = []
+        var routes: [CellTensor.Route?] = Array(repeating: nil, count: columnCount)
+        for wanted in wanted {
+            let target = try CellTensor(
+                wanted.dataType, rowCount: rowCount, columnCount: wanted.columns.count,
+                isMatrix: wanted.isMatrix)
+            targets.append(target)
+            for (place, column) in wanted.columns.enumerated() {
+                routes[column.index] = try target.route(
+                    to: place, form: rows.form, name: name(of: column),
+                    source: column.dataType ?? wanted.dataType)
+            }
+        }
+        try rows.forEachCell { (row, column, cell) throws(WireError) in
+            try routes[column]?.take(cell, row: row)
+        }
+        var tensors: [Tensor] = []
+        for target in targets { tensors.append(try target.tensor()) }
+        return tensors
     }
 
     /// Columns side by side: `[rows, columns]`.

@@ -34,6 +34,10 @@ struct ValueTensor {
 
     private func tensor(_ values: [MeasuredValue], shape: Shape) throws(WireError) -> Tensor {
         let count = try InputMembers.elementCount(of: shape, input: name)
+        guard count <= TextLimits.elementCountMax else {
+            throw .tooManyElements(
+                what: "elements of \"\(name)\"", countMax: TextLimits.elementCountMax)
+        }
         do {
             if dataType == .string {
                 var strings: [[UInt8]] = []
@@ -155,6 +159,24 @@ struct ValueTensor {
                     APUS_NUMBERS_NOT_OF_TYPE, strings.count, try scanner.skipValue(), scanner)
             }
         }
+    }
+
+    /// A single JSON string, or the bytes of `{"b64": "…"}`.
+    static func string(
+        _ cell: UnsafeBufferPointer<UInt8>, name: String, row: Int
+    ) throws(WireError) -> [UInt8] {
+        guard let start = cell.baseAddress else { return [] }
+        let text = TensorBytes(pointer: UnsafeRawPointer(start), count: cell.count, owner: nil)
+        var strings: [[UInt8]] = []
+        do throws(WireError) {
+            try ValueTensor(text: text, name: name, dataType: .string)
+                .append(MeasuredValue(range: 0..<cell.count, shape: []), to: &strings)
+        } catch {
+            guard case .elementNotOfType(_, _, let found, _, _) = error else { throw error }
+            throw .elementNotOfType(
+                input: name, index: row, found: found, dataType: .string, offset: 0)
+        }
+        return strings.first ?? []
     }
 
     /// The bytes of an object `{"b64": "…"}`.

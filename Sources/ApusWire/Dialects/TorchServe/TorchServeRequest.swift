@@ -19,12 +19,7 @@ public enum TorchServeRequest {
                 try look.skipValue()
             }
         }
-        let text = UnsafeRawBufferPointer(start: body.pointer, count: body.count)
-        let json = Array("{\"inputs\":".utf8) + text + Array("}".utf8)
-        let copy: TensorBytes
-        do { copy = try json.withUnsafeBytes { try TensorBytes(copying: $0) } } catch {
-            throw .outOfMemory(byteCount: json.count)
-        }
+        let copy = try body.wrapped("{\"inputs\":", "}")
         return try TensorFlowRequest.decode(copy, signature: signature).inputs
     }
 

@@ -1,0 +1,77 @@
+import ApusCore
+
+/// What the calls of one HTTP/2 connection hold of memory that no budget of a body counts: data that
+/// waits for calls that take no more messages, and answers that the client does not take. Confined to
+/// the connection's event loop.
+final class ConnectionLoad {
+    /// Bytes that may wait for calls of one connection.
+    private static let unreadByteCountMax = 16 << 20
+
+    private let share: ByteBudget
+    private let whole: ByteBudget
+    /// By stream: data that came since the call takes no more.
+    private var unread: [UInt32: Int] = [:]
+    private var unreadByteCount = 0
+    private var unsentByteCount = 0
+
+    /// - Parameter share: of the memory for bodies, of `whole`.
+    init(share: ByteBudget, of whole: ByteBudget) {
+        self.share = share
+        self.whole = whole
+    }
+
+    // MARK: Data that waits
+
+    /// The call on a stream takes no more messages.
+    func stopReading(_ streamID: UInt32) { unread[streamID] = unread[streamID] ?? 0 }
+
+    /// It takes them again, or has ended.
+    func goOnReading(_ streamID: UInt32) {
+        guard let byteCount = unread.removeValue(forKey: streamID) else { return }
+        unreadByteCount -= byteCount
+        share.giveBack(byteCount)
+    }
+
+    /// Counts a frame of data that may have to wait.
+    ///
+    /// - Returns: whether there is room for it.
+    func take(_ frame: FrameScanner.Frame) -> Bool {
+        guard !unread.isEmpty, let byteCount = unread[frame.streamID] else { return true }
+        guard unreadByteCount + frame.byteCount <= Self.unreadByteCountMax,
+            share.take(frame.byteCount)
+        else { return false }
+        unread[frame.streamID] = byteCount + frame.byteCount
+        unreadByteCount += frame.byteCount
+        return true
+    }
+
+    // MARK: Answers
+
+    /// Counts an answer until it is sent. One of any size may wait as long as there is memory for all
+    /// clients; more than one within the client's share.
+    ///
+    /// - Returns: what gives it back; nil if there is no room.
+    func takeUnsent(_ byteCount: Int) -> UnsentBytes? {
+        let budget: ByteBudget
+        if share.take(byteCount) {
+            budget = share
+        } else if unsentByteCount == 0, whole.take(byteCount) {
+            budget = whole
+        } else {
+            return nil
+        }
+        unsentByteCount += byteCount
+        return UnsentBytes(byteCount: byteCount, budget: budget)
+    }
+
+    func giveBack(_ unsent: UnsentBytes) {
+        unsentByteCount -= unsent.byteCount
+        unsent.budget.giveBack(unsent.byteCount)
+    }
+
+    /// Bytes of an answer on its way.
+    struct UnsentBytes {
+        let byteCount: Int
+        fileprivate let budget: ByteBudget
+    }
+}
