@@ -158,7 +158,8 @@ import Testing
     @Test func clientsOfAPassedSocketWaitForTheModels() async throws {
         let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         // Family, port and address of 127.0.0.1 as they lie in memory.
-        var address: [UInt8] = [UInt8(AF_INET), 0, 0, 0, 127, 0, 0, 1] + Array(repeating: 0, count: 8)
+        var address: [UInt8] = [UInt8(AF_INET), 0, 0, 0, 127, 0, 0, 1]
+        address += Array(repeating: 0, count: 8)
         var length = socklen_t(address.count)
         let isListening = address.withUnsafeMutableBytes { bytes -> Bool in
             guard let pointer = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self) else {
