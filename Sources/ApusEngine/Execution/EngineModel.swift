@@ -56,7 +56,7 @@ public final class EngineModel: ExecutableModel {
                 try session.checkCancelled()
                 try pass.apply(to: &graph, session)
             }
-            let program = try Program(graph)
+            let program = try Program(consume graph)
             guard program.captures.isEmpty else {
                 throw .invalidGraph("\"\(program.captures[0])\" is read, but nothing makes it")
             }
