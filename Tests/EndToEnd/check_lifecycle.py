@@ -94,7 +94,7 @@ def check_sigterm_lets_a_request_in_flight_finish(tools):
         body = json.dumps(IRIS).encode()
         link = socket.create_connection((host, int(port)), timeout=30)
         link.sendall(
-            b"POST /v2/models/iris/infer HTTP/1.1\r\nHost: x\r\n"
+            b"POST /v2/models/iris/infer HTTP/1.1\r\nHost: localhost\r\n"
             b"Content-Length: %d\r\n\r\n" % len(body) + body[:20]
         )
         time.sleep(0.2)
@@ -123,7 +123,7 @@ def check_a_client_that_never_finishes_cannot_hold_the_stop(tools):
     with Daemon(tools, "--exit-timeout", "500ms", models) as daemon:
         host, port = daemon.address().split(":")
         link = socket.create_connection((host, int(port)), timeout=30)
-        link.sendall(b"POST /v2/models/iris/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+        link.sendall(b"POST /v2/models/iris/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
         time.sleep(0.2)
         began = time.monotonic()
         assert daemon.stop() == 0
@@ -149,7 +149,7 @@ def check_sockets_of_systemd_are_taken_over(tools):
     try:
         # The connection is accepted by the kernel before the daemon runs, and answered later.
         link = socket.create_connection(("127.0.0.1", port), timeout=60)
-        link.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        link.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert link.recv(4096).startswith(b"HTTP/1.1 200")
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0

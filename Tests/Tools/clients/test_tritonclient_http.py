@@ -262,6 +262,11 @@ def check_classification(client, golden):
         assert abs(float(value) - scores.max()) < 1e-3, row
 
 
+def check_more_rows_than_an_execution_takes(client, golden):
+    result = client.infer("digits", [large_image(33)])
+    assert len(result.as_numpy("probabilities")) == 33
+
+
 def check_refusals(client, golden):
     case = golden["iris"]
 
@@ -288,7 +293,6 @@ def check_refusals(client, golden):
     refused(lambda: client.infer("iris", measurements((1, 4)) * 2), "400")
     refused(lambda: client.infer("iris", truncated()), "400")
     refused(lambda: client.infer("iris", good, outputs=wrong_output), "400")
-    refused(lambda: client.infer("digits", [large_image(33)]), "400")
     refused(lambda: client.get_model_metadata("no-such-model"), "404")
     refused(lambda: client.get_model_config("no-such-model"), "404")
     refused(lambda: client.get_inference_statistics("no-such-model"), "404", "400")
@@ -337,7 +341,8 @@ def check_load_refusals(client, golden):
 
 def check_load_with_config(client, golden):
     config = client.get_model_config("iris")
-    override = json.dumps({"max_batch_size": 2})
+    refusing = {"oversized_requests": {"string_value": "refuse"}}
+    override = json.dumps({"max_batch_size": 2, "parameters": refusing})
     try:
         client.load_model("iris", config=override)
     except InferenceServerException as error:
@@ -365,6 +370,7 @@ CHECKS = (
     check_bytes,
     check_request_id,
     check_classification,
+    check_more_rows_than_an_execution_takes,
     check_refusals,
     *triton_extensions.CHECKS,
     check_index,
