@@ -313,6 +313,11 @@ def check_index(client, golden):
         assert (entry["version"], entry["state"]) == ("1", "READY"), entry
 
 
+def index_state(client, name):
+    [entry] = [entry for entry in client.get_model_repository_index() if entry["name"] == name]
+    return entry.get("state", "UNAVAILABLE")
+
+
 def check_unload_and_load(client, golden):
     name = "wine-cultivar-gbm"
     inputs = golden[name].infer_inputs(True)
@@ -322,8 +327,11 @@ def check_unload_and_load(client, golden):
         assert time.monotonic() < until, "still ready after it was unloaded"
         time.sleep(0.02)
     refused(lambda: client.infer(name, inputs), "404", "503", "400")
-    [entry] = [entry for entry in client.get_model_repository_index() if entry["name"] == name]
-    assert entry.get("state", "UNAVAILABLE") == "UNAVAILABLE", entry
+    # It refuses at once; it is UNLOADING until its last request is answered and its memory is free.
+    while (state := index_state(client, name)) == "UNLOADING":
+        assert time.monotonic() < until, "still unloading"
+        time.sleep(0.02)
+    assert state == "UNAVAILABLE", state
     assert client.is_server_ready(), "unloading a model on purpose makes the server unready"
     client.load_model(name)
     assert client.is_model_ready(name), "not ready after it was loaded"
