@@ -1,13 +1,14 @@
 #if TSAN
     import Glibc
 #else
-    import Synchronization
+    public import Synchronization
 #endif
 
 /// A value behind a lock. Keep lock bodies to a few assignments: no callback, no log, no resume.
 ///
 /// Under `-D TSAN` it is a pthread mutex: ThreadSanitizer on Linux does not see `Mutex`.
-/// `@unchecked Sendable` because every access to `state` is under the lock.
+/// `@unchecked Sendable` because every access to `state` is under the lock. Inlinable, or every lock
+/// body of another module would be called as a closure over values of unknown types.
 public final class Guarded<State>: @unchecked Sendable {
     #if TSAN
         private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -31,12 +32,12 @@ public final class Guarded<State>: @unchecked Sendable {
             return try body(&state)
         }
     #else
-        private let lock = Mutex<Void>(())
-        private var state: State
+        @usableFromInline let lock = Mutex<Void>(())
+        @usableFromInline var state: State
 
-        public init(_ state: sending State) { self.state = state }
+        @inlinable public init(_ state: sending State) { self.state = state }
 
-        public func withLock<Result, Failure: Error>(
+        @inlinable public func withLock<Result, Failure: Error>(
             _ body: (inout State) throws(Failure) -> Result
         ) throws(Failure) -> Result {
             lock._unsafeLock()

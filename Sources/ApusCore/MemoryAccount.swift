@@ -89,7 +89,8 @@ extension MemoryAccount {
         let former = pthread_getspecific(CurrentAccount.key)
         pthread_setspecific(CurrentAccount.key, Unmanaged.passUnretained(self).toOpaque())
         defer { pthread_setspecific(CurrentAccount.key, former) }
-        return try withExtendedLifetime(self) { () throws(Failure) in try body() }
+        defer { extendLifetime(self) }
+        return try body()
     }
 }
 

@@ -1,6 +1,9 @@
 import ApusCore
 
 extension InferenceResponse {
+    /// So few elements are little work in every form.
+    private static let shortElementCount = 64
+
     /// About how much work it is to write the answer, in bytes of text.
     ///
     /// - Parameter isText: whether an output, by its place, is written as text.
@@ -9,7 +12,7 @@ extension InferenceResponse {
         for (index, output) in outputs.enumerated() {
             if let strings = output.tensor.strings {
                 sum += strings.count * 64
-            } else if isText(index) {
+            } else if output.tensor.elementCount <= Self.shortElementCount || isText(index) {
                 sum += output.tensor.elementCount * 8
             } else {
                 // Copied as it is.

@@ -75,4 +75,12 @@ extension RowNode {
         }
         return places.first
     }
+
+    /// The product of two inputs; all others hold no rows.
+    func product(of left: Int, and right: Int) throws(RowMixing) -> RowAxis? {
+        try requireNoRows(inInputs: inputRows.indices.filter { $0 != left && $0 != right })
+        return try Self.product(
+            Operand(shape: try shape(left), rows: rows(left)),
+            Operand(shape: try shape(right), rows: rows(right)), output: outputShape)
+    }
 }

@@ -34,7 +34,9 @@ final class Exchange {
     var isComplete: Bool { response != nil && (!isReceiving || mustClose) }
 
     /// Header lines that every answer has beside its own.
-    var addedHeaders: [(name: String, value: String)] { head.echoedHeaders + sharingHeaders }
+    var addedHeaders: [(name: String, value: String)] {
+        sharingHeaders.isEmpty ? head.echoedHeaders : head.echoedHeaders + sharingHeaders
+    }
 
     /// The request for codecs; only for exchanges with a route.
     var request: HTTPRequest {

@@ -26,27 +26,35 @@ extension HTTPConnection {
         // The tensors keep the body now, and free it when nobody needs it any more.
         exchange.body = nil
         guard intake.workByteCount > ServerLoop.inlineByteCountMax else {
-            run(exchange, Result { try intake.prepare() }, form, arrivedNanoseconds)
+            do {
+                run(exchange, try intake.prepare(), form, arrivedNanoseconds)
+            } catch {
+                refuse(exchange, error)
+            }
             return
         }
         loop.elsewhere(server, byteCount: intake.workByteCount) {
             try intake.prepare()
         } then: { result in
             guard self.phase != .closed, exchange.response == nil else { return }
-            self.run(exchange, result, form, arrivedNanoseconds)
+            do {
+                self.run(exchange, try result.get(), form, arrivedNanoseconds)
+            } catch {
+                self.refuse(exchange, error)
+            }
         }
     }
 
+    /// Answers a request that got no further than here.
+    private func refuse(_ exchange: Exchange, _ error: any Error) {
+        server.recordRefusal(error)
+        complete(exchange, server.answer(to: error, on: exchange))
+    }
+
     private func run(
-        _ exchange: Exchange, _ result: Result<PreparedInference, any Error>,
-        _ form: InferenceForm, _ arrivedNanoseconds: UInt64
+        _ exchange: Exchange, _ prepared: consuming PreparedInference, _ form: InferenceForm,
+        _ arrivedNanoseconds: UInt64
     ) {
-        var prepared: PreparedInference
-        do { prepared = try result.get() } catch {
-            server.recordRefusal(error)
-            complete(exchange, server.answer(to: error, on: exchange))
-            return
-        }
         let servable = prepared.servable
         let trace = server.useCases.tracer.begin(
             servable.identity, requestID: prepared.decoded.request.id)
@@ -161,29 +169,31 @@ private struct InferenceAnswer: Sendable {
         guard connection.phase != .closed, exchange.response == nil else { return }
         let start = MonotonicClock.nowNanoseconds()
         exchange.onSent = sentAction(start, server.useCases.tracer)
-        let workByteCount =
-            (try? result.get())?.workByteCount { index in
-                let output = format.output(at: index)
-                return encode != nil || form != .tensors || output.form != .binary
-                    || output.classCount > 0
-            } ?? 0
-        guard workByteCount > ServerLoop.inlineByteCountMax else {
-            finish(Result { try encoded(result.get()) }, connection, exchange)
-            return
-        }
-        connection.loop.elsewhere(server, byteCount: workByteCount) {
-            try encoded(result.get())
-        } then: {
-            finish($0, connection, exchange)
+        do {
+            let response = try result.get()
+            let workByteCount = workByteCount(of: response)
+            guard workByteCount > ServerLoop.inlineByteCountMax else {
+                connection.complete(exchange, try encoded(response))
+                return
+            }
+            connection.loop.elsewhere(server, byteCount: workByteCount) {
+                try encoded(response)
+            } then: {
+                do { connection.complete(exchange, try $0.get()) } catch {
+                    connection.complete(exchange, server.answer(to: error, on: exchange))
+                }
+            }
+        } catch {
+            connection.complete(exchange, server.answer(to: error, on: exchange))
         }
     }
 
-    private func finish(
-        _ result: Result<HTTPResponse, any Error>, _ connection: HTTPConnection,
-        _ exchange: Exchange
-    ) {
-        do { connection.complete(exchange, try result.get()) } catch {
-            connection.complete(exchange, server.answer(to: error, on: exchange))
+    /// About how many bytes must be written one by one.
+    private func workByteCount(of response: InferenceResponse) -> Int {
+        response.workByteCount { index in
+            let output = format.output(at: index)
+            return encode != nil || form != .tensors || output.form != .binary
+                || output.classCount > 0
         }
     }
 

@@ -257,7 +257,8 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     func completeNow(_ exchange: Exchange, _ response: HTTPResponse) {
         guard phase != .closed, exchange.response == nil else { return }
         exchange.response = response
-        exchange.response?.headers += exchange.addedHeaders
+        let added = exchange.addedHeaders
+        if !added.isEmpty { exchange.response?.headers += added }
         sendCompleted()
     }
 

@@ -30,13 +30,6 @@ struct MatMulInteger: StepOperator {
 
 extension MatMulInteger {
     func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
-        let (a, b) = (0, 1)
-        try node.requireNoRows(inInputs: node.inputRows.indices.filter { $0 != a && $0 != b })
-        return [
-            try RowNode.product(
-                RowNode.Operand(shape: try node.shape(a), rows: node.rows(a)),
-                RowNode.Operand(shape: try node.shape(b), rows: node.rows(b)),
-                output: node.outputShape)
-        ]
+        [try node.product(of: 0, and: 1)]
     }
 }

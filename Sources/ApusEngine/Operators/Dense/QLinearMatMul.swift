@@ -66,13 +66,6 @@ struct QLinearMatMul: StepOperator {
 
 extension QLinearMatMul {
     func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
-        let (a, b) = (0, 3)
-        try node.requireNoRows(inInputs: node.inputRows.indices.filter { $0 != a && $0 != b })
-        return [
-            try RowNode.product(
-                RowNode.Operand(shape: try node.shape(a), rows: node.rows(a)),
-                RowNode.Operand(shape: try node.shape(b), rows: node.rows(b)),
-                output: node.outputShape)
-        ]
+        [try node.product(of: 0, and: 3)]
     }
 }

@@ -163,12 +163,6 @@ private struct ReduceBody<Operation: Reduction>: NumberVisitor {
 
 extension Reduce {
     func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
-        let shape = try node.shape(0)
-        let reduced = try node.valid { () throws(EngineError) in
-            try axes.axes(node.inputs)
-        }
-        return [
-            try node.reduced(along: reduced, keepsDimensions: node.outputShape.count == shape.count)
-        ]
+        [try axes.rows(through: node)]
     }
 }

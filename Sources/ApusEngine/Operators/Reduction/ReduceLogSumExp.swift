@@ -63,12 +63,6 @@ private struct LogSumExpBody: NumberVisitor {
 
 extension ReduceLogSumExp {
     func rows(through node: RowNode) throws(RowMixing) -> [RowAxis?] {
-        let shape = try node.shape(0)
-        let reduced = try node.valid { () throws(EngineError) in
-            try axes.axes(node.inputs)
-        }
-        return [
-            try node.reduced(along: reduced, keepsDimensions: node.outputShape.count == shape.count)
-        ]
+        [try axes.rows(through: node)]
     }
 }

@@ -38,6 +38,13 @@ struct ReductionAxes: Sendable {
     /// Whether the result of an image is one, too.
     var makesImages: Bool { keepsDimensions }
 
+    /// Where the rows of a batch lie in the result of a reduction of input 0.
+    func rows(through node: RowNode) throws(RowMixing) -> RowAxis? {
+        let rank = try node.shape(0).count
+        let reduced = try node.valid { () throws(EngineError) in try axes(node.inputs) }
+        return try node.reduced(along: reduced, keepsDimensions: node.outputShape.count == rank)
+    }
+
     func outputShape(_ inputs: PlanInputs) throws(EngineError) -> Shape {
         let shape = try inputs.shape(0)
         let axes = try axes(inputs)
