@@ -45,7 +45,7 @@ public final class EngineModel: ExecutableModel {
             account: account
                 ?? MemoryAccount(name: "memory_limit", byteCountMax: options.memoryByteCountMax))
         self.memory = memory
-        var given: Graph? = graph
+        var given: Graph? = consume graph
         // Plans that are made to find shapes stay in the cache, so they share the packed weights.
         let session = RunSession(packed: packed, memory: memory, options: options)
         session.cancellation = cancellation
