@@ -77,7 +77,7 @@ let package = Package(
             name: "ApusEngine", dependencies: ["ApusCore", "CApusKernels", "CApusCUDA"],
             swiftSettings: strict),
         .target(
-            name: "ApusONNX", dependencies: ["ApusCore", "ApusEngine", "CONNX"],
+            name: "ApusONNX", dependencies: ["ApusCore", "ApusEngine", "CApusPlatform", "CONNX"],
             swiftSettings: strict),
         .target(
             name: "CONNX", dependencies: ["CProtobufC"], exclude: ["onnx.proto", "generate"],

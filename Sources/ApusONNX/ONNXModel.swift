@@ -26,6 +26,10 @@ public struct ONNXModel: Sendable {
     /// Version by domain; "" is `ai.onnx`.
     public let opsetVersions: [String: Int]
 
+    /// Of all that was read of the model's files: the same files give the same. Nil for a model that was
+    /// read from memory.
+    public private(set) var contentDigest: String?
+
     /// The newest IR version that this importer knows.
     static let irVersionMax = 14
 
@@ -38,7 +42,8 @@ public struct ONNXModel: Sendable {
     ) throws(ONNXError) -> ONNXModel {
         let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         return try read(
-            try FileBytes(path), directory: parent.isEmpty ? "/" : parent, options: options)
+            try FileBytes(path, digest: ContentDigest()),
+            directory: parent.isEmpty ? "/" : parent, options: options)
     }
 
     /// Reads a model from bytes in memory; it must not have external data.
@@ -75,6 +80,7 @@ public struct ONNXModel: Sendable {
             try bytes.checkUnchanged()
             throw error
         }
+        model.contentDigest = bytes.digest?.text
         if options.replacesZipMaps { model.replaceZipMaps() }
         return model
     }

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,8 +32,15 @@ void apus_set_thread_name(const char *name) {
     (void)pthread_setname_np(pthread_self(), cut);
 }
 
-int apus_set_thread_niceness(int niceness) {
-    return setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), niceness) == 0 ? 0 : -1;
+void apus_give_way_in_background(void) {
+    static const uint64_t turn_nanoseconds = 100000;
+    static _Thread_local uint64_t since;
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return;
+    const uint64_t nanoseconds = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    if (nanoseconds - since < turn_nanoseconds) return;
+    since = nanoseconds;
+    sched_yield();
 }
 
 static uint64_t thread_cpu_nanoseconds(void) {

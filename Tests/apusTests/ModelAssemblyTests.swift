@@ -1,6 +1,7 @@
 import ApusConfiguration
 import ApusCore
 import ApusTestSupport
+import FoundationEssentials
 import Testing
 
 @testable import apus
@@ -39,6 +40,30 @@ import Testing
         #expect(assembled.configuration.maxBatchSize == 8)
         #expect(assembled.configuration.inputs.map(\.dims) == [[4]])
         #expect(assembled.model.signature.outputs.map(\.shape) == [[-1, 4]])
+    }
+
+    @Test func theTrialOfRowsIsNotRepeatedForTheSameContent() throws {
+        let state = try ScratchDirectory()
+        func rows(_ model: ProtoMessage) throws -> RowVerdict {
+            let assembly = try ModelAssembly(
+                Settings().engine, defaultMaxBatchSize: 8, stateDirectory: state.path)
+            let path = try scratch.write("model.onnx", model.bytes)
+            return try assembly.assemble(
+                BundleFiles(
+                    modelDirectory: scratch.path, versionDirectory: scratch.path, modelFile: path),
+                ModelConfiguration(name: "m"), threadCountMax: 1
+            ).configuration.rows
+        }
+        #expect(try rows(Proto.model(Proto.relu)).isIndependent)
+        // Another finding in the file shows that it is what counts.
+        let found = String(
+            decoding: try Data(contentsOf: URL(filePath: "\(state.path)/row-trials")), as: UTF8.self
+        )
+        #expect(found.hasSuffix(" \n"))
+        try state.write("row-trials", Array(found.dropLast().utf8) + Array("y\n".utf8))
+        #expect(try !rows(Proto.model(Proto.relu)).isIndependent)
+        // Other content is tried.
+        #expect(try rows(Proto.model(Proto.relu, opsets: [("", 16)])).isIndependent)
     }
 
     @Test func theAssembledModelRuns() throws {

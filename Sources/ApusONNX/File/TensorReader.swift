@@ -174,7 +174,8 @@ final class TensorReader {
         _ location: String, unchangedSince stamp: FileStamp?
     ) throws(ONNXError) -> FileBytes {
         let root = try FileBytes.realPath(file.directory ?? ".")
-        return try FileBytes("\(root)/\(location)", within: root, unchangedSince: stamp)
+        return try FileBytes(
+            "\(root)/\(location)", within: root, unchangedSince: stamp, digest: file.bytes.digest)
     }
 
     /// Accounts for memory that a tensor takes. Many tensors may be made of the same few bytes, so

@@ -21,9 +21,10 @@ int64_t apus_thread_id(void);
 /// Names the calling thread for ps and debuggers; longer names are cut to 15 bytes.
 void apus_set_thread_name(const char *name);
 
-/// Nice value of the calling thread alone, from -20 to 19; -1 if the kernel refuses, else 0.
-/// Raising it (less share) is always allowed; lowering it again needs CAP_SYS_NICE.
-int apus_set_thread_niceness(int niceness);
+/// For work that nobody waits for, between its pieces: lets other threads run that want this core, if
+/// the calling thread has not done so for 0.1 ms. The kernel alone may leave it on the core for
+/// several milliseconds, with a request behind it.
+void apus_give_way_in_background(void);
 
 /// CPU time in nanoseconds that the calling thread has used in a turn of its loop that took
 /// `wall_nanoseconds` and has just ended; 0, at next to no cost, for one that was not longer than
@@ -67,6 +68,17 @@ int apus_sha256_file(const char *path, uint8_t digest[32]);
 
 /// SHA-256 of `count` bytes.
 void apus_sha256(const void *bytes, size_t count, uint8_t digest[32]);
+
+/// A digest of bytes that come in parts, at the speed of memory (XXH3, 128 bits, of xxHash): it tells
+/// contents apart that nobody made to be confused.
+typedef struct apus_digest apus_digest;
+
+/// Null if there is no memory.
+apus_digest *apus_digest_new(void);
+void apus_digest_add(apus_digest *digest, const void *bytes, size_t count);
+/// The digest of what was added so far.
+void apus_digest_value(const apus_digest *digest, uint64_t value[2]);
+void apus_digest_free(apus_digest *digest);
 
 #ifdef __cplusplus
 }

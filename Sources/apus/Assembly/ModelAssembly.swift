@@ -29,12 +29,15 @@ struct ModelAssembly: Sendable {
     let defaultBatching: DefaultBatching
     /// Bytes that one model may take.
     let memoryByteCountMax: Int
+    private let rowProbes: RowProbeCache
 
+    /// - Parameter stateDirectory: where findings are kept for the next start; nil = nowhere.
     /// - Throws: `AssemblyError.configuration` if a name in the engine section is not known.
     init(
         _ engine: EngineSection, defaultMaxBatchSize: Int,
-        defaultBatching: DefaultBatching = .init()
+        defaultBatching: DefaultBatching = .init(), stateDirectory: String? = nil
     ) throws(AssemblyError) {
+        rowProbes = RowProbeCache(directory: stateDirectory)
         self.defaultBatching = defaultBatching
         options = try engine.makeOptions()
         self.defaultMaxBatchSize = defaultMaxBatchSize
@@ -74,7 +77,8 @@ struct ModelAssembly: Sendable {
         progress(.validating)
         let probe = RowProbe(
             model: model, graph: onnx.graph, threadCountMax: threadCountMax,
-            cancellation: cancellation)
+            cancellation: cancellation, cache: rowProbes, contentDigest: onnx.contentDigest,
+            arithmetic: "\(options.kernels.name)-\(options.denseProvider)-\(ApusVersion.text)")
         let rows = try probe.rows(versionDirectory: bundle.versionDirectory)
         let completion = ConfigurationCompletion(
             signature: model.signature, rows: rows.verdict,

@@ -6,13 +6,17 @@ import ApusONNX
 /// together against each of them alone, bit for bit.
 ///
 /// The trial takes the rows of the bundle's first golden case, or made-up ones; where a model refuses
-/// those, the proof stands. It costs four runs, less than a hash of the weights would, so that its
-/// outcome is not kept.
+/// those, the proof stands. What it finds is kept for the next load of the same content.
 struct RowProbe {
     let model: EngineModel
     let graph: Graph
     let threadCountMax: Int
     let cancellation: RunControl?
+    let cache: RowProbeCache
+    /// Of the model's files; nil = what is found is not kept.
+    let contentDigest: String?
+    /// What else the bits of answers depend on.
+    let arithmetic: String
 
     private static let rowCount = 3
     /// Lengths of the free dimensions behind the first for made-up rows, tried one after the other.
@@ -25,13 +29,22 @@ struct RowProbe {
     ) throws -> (verdict: RowVerdict, outputsFollowRows: Bool?) {
         let proven = model.analyseRows()
         guard proven.verdict.isIndependent else { return proven }
+        let golden = goldenRows(versionDirectory)
+        let key = key(golden)
         let output: String?
-        do {
-            guard let inputs = goldenRows(versionDirectory) ?? madeUpRows() else { return proven }
-            output = try differingOutput(inputs)
-        } catch {
-            if cancellation?.isStopped == true { throw error }
-            return proven
+        if let known = key.flatMap({ cache[$0] }) {
+            output = known
+        } else {
+            do {
+                guard let found = try golden.map({ try trial($0) }) ?? madeUpTrial() else {
+                    return proven
+                }
+                output = try differingOutput(found)
+            } catch {
+                if cancellation?.isStopped == true { throw error }
+                return proven
+            }
+            if let key { cache.note(output, for: key) }
         }
         guard let output else { return proven }
         return (
@@ -41,12 +54,37 @@ struct RowProbe {
         )
     }
 
+    /// What the outcome depends on: the content of the model and of the rows, and the arithmetic.
+    private func key(_ golden: [Tensor?]?) -> String? {
+        guard let contentDigest else { return nil }
+        let rows = ContentDigest()
+        for case let tensor? in golden ?? [] {
+            rows.add("\(tensor.dataType) \(tensor.shape)")
+            tensor.bytes?.withUnsafeBytes { rows.add($0) }
+            for string in tensor.strings ?? [] { rows.add("\(string)\n") }
+        }
+        guard let text = rows.text else { return nil }
+        return "\(contentDigest)-\(text)-\(arithmetic)"
+    }
+
+    /// Rows, and what the model answers to them together.
+    struct Trial {
+        let inputs: [Tensor?]
+        let together: [Tensor]
+    }
+
+    func trial(_ inputs: [Tensor?]) throws -> Trial {
+        Trial(
+            inputs: inputs,
+            together: try model.makeInstance().run(
+                inputs, threadCountMax: threadCountMax, cancellation: cancellation))
+    }
+
     /// - Returns: the first output with a row that depends on its neighbours, or nil.
     /// - Throws: what a run throws.
-    func differingOutput(_ inputs: [Tensor?]) throws -> String? {
+    func differingOutput(_ trial: Trial) throws -> String? {
+        let (inputs, together) = (trial.inputs, trial.together)
         let instance = try model.makeInstance()
-        let together = try instance.run(
-            inputs, threadCountMax: threadCountMax, cancellation: cancellation)
         for row in 0..<Self.rowCount {
             let own = try inputs.map { try $0?.rows(row..<row + 1) }
             let alone = try instance.run(
@@ -101,15 +139,14 @@ struct RowProbe {
             })
     }
 
-    /// Made-up rows that the model accepts.
-    private func madeUpRows() -> [Tensor?]? {
+    /// With made-up rows that the model accepts.
+    private func madeUpTrial() throws -> Trial? {
         for length in Self.lengthGuesses {
-            guard let inputs = try? model.signature.inputs.map({ try Self.rows(like: $0, length) }),
-                let instance = try? model.makeInstance(),
-                (try? instance.run(inputs, threadCountMax: threadCountMax, cancellation: nil))
-                    != nil
-            else { continue }
-            return inputs
+            do {
+                return try trial(model.signature.inputs.map { try Self.rows(like: $0, length) })
+            } catch {
+                if cancellation?.isStopped == true { throw error }
+            }
         }
         return nil
     }

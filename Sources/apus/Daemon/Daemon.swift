@@ -55,7 +55,8 @@ struct Daemon {
         settings.engine.limitMemory()
         let assembly = try ModelAssembly(
             settings.engine, defaultMaxBatchSize: settings.scheduler.defaultMaxBatchSize,
-            defaultBatching: files.batching)
+            defaultBatching: files.batching,
+            stateDirectory: settings.repository.stateDirectory(environment: sources.environment))
         try settings.repository.checkDirectories()
         let cores = settings.scheduler.makeCoreBudget()
         let metrics = Metrics(
