@@ -68,7 +68,7 @@ struct CommandLineLayer {
 
     private mutating func read(_ key: ConfigurationKey, flag: String, attached: String?) {
         if key.isBoolean {
-            assign(key, [attached ?? nextBoolean() ?? "true"], flag: flag)
+            assign(key, [attached ?? nextWord(of: key.words) ?? "true"], flag: flag)
         } else if let value = attached ?? nextValue(of: flag) {
             assign(key, [value], flag: flag)
         }
@@ -79,7 +79,8 @@ struct CommandLineLayer {
         case .sameAs(let name, let rewrite):
             guard let key = Settings.keys.first(where: { $0.name == name }) else { return }
             let isBare = option.isBoolean && attached == nil
-            let text = isBare ? nextBoolean() ?? "true" : attached ?? nextValue(of: option.flag)
+            let text =
+                isBare ? nextWord(of: key.words) ?? "true" : attached ?? nextValue(of: option.flag)
             guard let text else { return }
             if let value = rewrite(text) { assign(key, [value], flag: option.flag) }
         case .settings(let settings):
@@ -97,7 +98,8 @@ struct CommandLineLayer {
         case .withoutEffect(let reason):
             let value =
                 option.isBoolean
-                ? attached ?? nextBoolean() : attached ?? nextValue(of: option.flag)
+                ? attached ?? nextWord(of: ValueForm<Bool>.boolean.words)
+                : attached ?? nextValue(of: option.flag)
             let shown = value.map { "=\($0)" } ?? ""
             warnings.append("\(option.flag)\(shown) has no effect: \(reason)")
         }
@@ -135,11 +137,9 @@ struct CommandLineLayer {
         return value
     }
 
-    /// The argument after a Boolean flag, if it is a Boolean word.
-    private mutating func nextBoolean() -> String? {
-        guard let word = arguments.first, ["true", "false", "0", "1"].contains(word) else {
-            return nil
-        }
+    /// The argument after a flag that may stand alone, if it is one of its words.
+    private mutating func nextWord(of words: Set<String>) -> String? {
+        guard let word = arguments.first, words.contains(word) else { return nil }
         arguments = arguments.dropFirst()
         return word
     }

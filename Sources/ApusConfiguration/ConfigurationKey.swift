@@ -23,6 +23,8 @@ public struct ConfigurationKey: Sendable {
     public let isList: Bool
     /// Whether the flag may stand alone and then means true.
     public let isBoolean: Bool
+    /// Words that are the value of such a flag if they follow it.
+    let words: Set<String>
 
     /// Sets the key's property from texts (one, unless it is a list).
     let assign: @Sendable (inout Settings, [String]) throws(ValueRefusal) -> Void
@@ -42,6 +44,7 @@ public struct ConfigurationKey: Sendable {
         isReloadable = reloadable
         isList = false
         isBoolean = form.isBoolean
+        words = form.words
         assign = { settings, texts throws(ValueRefusal) in
             guard texts.count == 1, let text = texts.first else {
                 throw ValueRefusal(allowed: "one value")
@@ -65,6 +68,7 @@ public struct ConfigurationKey: Sendable {
         isReloadable = reloadable
         isList = true
         isBoolean = false
+        words = form.words
         assign = { settings, texts throws(ValueRefusal) in
             var values: [Value] = []
             for text in texts { values.append(try form.parse(text)) }

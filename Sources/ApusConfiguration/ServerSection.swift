@@ -1,3 +1,13 @@
+/// What has to serve for the server to count as ready.
+public enum StrictReadiness: String, Sendable, Hashable, CaseIterable {
+    /// One model, if any should, and each that was named at start until it has served.
+    case start
+    /// Every model that should.
+    case models
+    /// Nothing; it is enough that every model was tried.
+    case none
+}
+
 /// Where the daemon listens, what it accepts, and how it stops.
 public struct ServerSection: Sendable, Hashable {
     public var httpAddress = "127.0.0.1"
@@ -46,8 +56,7 @@ public struct ServerSection: Sendable, Hashable {
     public var writeTimeout = Duration.seconds(60)
     /// Longest time that a connection without a request stays open.
     public var idleTimeout = Duration.seconds(300)
-    /// Whether readiness waits for every model that should serve.
-    public var strictReadiness = true
+    public var strictReadiness = StrictReadiness.start
     /// Whether clients on this machine may register shared memory.
     public var allowSharedMemory = false
     /// Whether callers on other machines may control the server.
@@ -154,9 +163,11 @@ public struct ServerSection: Sendable, Hashable {
             .duration(.milliseconds(100)...(.seconds(86_400))),
             "Longest time that a kept-alive connection stays open without a request."),
         .init(
-            "server", "strict_readiness", \.server.strictReadiness, .boolean,
-            "Readiness waits until every model that should serve does; false: it only says that "
-                + "the server is up."),
+            "server", "strict_readiness", \.server.strictReadiness,
+            .choice(true: .start, false: .none),
+            "What readiness waits for once every model found at start has been tried. start: that "
+                + "one serves, and each that was named (load_model, model_path, "
+                + "model_config_file) has served; models: that every one serves; none: nothing."),
         .init(
             "server", "allow_shared_memory", \.server.allowSharedMemory, .boolean,
             "Clients on this machine may register system shared memory, and have inputs read and "

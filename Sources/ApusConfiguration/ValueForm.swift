@@ -9,8 +9,10 @@ struct ValueForm<Value: Sendable>: Sendable {
     let placeholder: String
     /// What is allowed, for people, e.g. `0 to 65535`.
     let allowed: String
-    /// A flag of this form may stand alone and then means true.
+    /// A flag of this form may stand alone and then means true; it may also be followed by one of
+    /// `words`.
     var isBoolean = false
+    var words: Set<String> = ["true", "false", "0", "1"]
     let parse: @Sendable (String) throws(ValueRefusal) -> Value
     let print: @Sendable (Value) -> String
 }
@@ -116,5 +118,24 @@ where Value: RawRepresentable & CaseIterable & Sendable, Value.RawValue == Strin
                 return value
             },
             print: { $0.rawValue })
+    }
+
+    /// The same, for what used to be, or is elsewhere, a matter of true and false.
+    static func choice(true positive: Value, false negative: Value) -> Self {
+        let named = Self.choice
+        let allowed =
+            "\(named.allowed); true = \(positive.rawValue), false = \(negative.rawValue)"
+        return Self(
+            placeholder: named.placeholder, allowed: allowed, isBoolean: true,
+            words: ValueForm<Bool>.boolean.words.union(Value.allCases.map(\.rawValue)),
+            parse: { text throws(ValueRefusal) in
+                if let value = Value(rawValue: text.lowercased()) { return value }
+                do {
+                    return try ValueForm<Bool>.boolean.parse(text) ? positive : negative
+                } catch {
+                    throw ValueRefusal(allowed: allowed)
+                }
+            },
+            print: named.print)
     }
 }

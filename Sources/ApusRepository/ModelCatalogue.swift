@@ -14,7 +14,7 @@ public protocol ModelCatalogue: Sendable {
     /// Every ready version of every model, by name and version.
     func allReady() -> [any Servable]
 
-    /// Whether start-up is over and every model that should serve does; else what is missing.
+    /// Whether the start is over and what has to serve does; else what is missing.
     var readiness: RepositoryReadiness { get }
 
     /// Every version that was ever tried, and models without a version, by name and version.

@@ -62,7 +62,7 @@ extension ModelRepository {
         }
         models[name]?.chosenVersions = nil
         models[name]?.isWanted = false
-        models[name]?.isExpected = false
+        models[name]?.expectation = .none
         cancelCandidates(of: name)
         finishOperation(
             of: name, .failure(.loadFailed(name: name, reasons: ["it was unloaded meanwhile"])))
@@ -181,7 +181,7 @@ extension ModelRepository {
 
     private func begin(_ name: ModelName, _ loadOverride: LoadOverride?) {
         var model =
-            models[name.text] ?? ModelRecord(name: name, isWanted: false, isExpected: false)
+            models[name.text] ?? ModelRecord(name: name, isWanted: false)
         model.chosenVersions = nil
         model.operation = LoadOperation(
             formerOverride: model.loadOverride, formerPlace: placed[name.text],

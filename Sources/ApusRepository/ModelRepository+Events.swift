@@ -100,13 +100,15 @@ extension ModelRepository {
         let context = ObservationContext(
             now: MonotonicClock.nowNanoseconds(),
             wallNow: Int64(clamping: MonotonicClock.wallMilliseconds()) &* 1_000_000,
-            isFirstLook: number == 1, renamed: renamed, openFiles: openFiles, policy: policy)
+            isFirstLook: !hasSeenEverything, renamed: renamed, openFiles: openFiles, policy: policy)
         renamed = []
         let names = Set(snapshot.models.keys).union(models.keys.filter(scope.includes))
         for name in names.sorted() where isConcerned(name, snapshot, number) {
             observe(name, snapshot.models[name], context)
         }
+        if scope == .everything { hasSeenEverything = true }
         publish()
+        warnIfEmpty()
         scheduleLook()
         beginScan()
         for waiter in waiters { waiter.resume() }
@@ -134,14 +136,17 @@ extension ModelRepository {
                 case .explicit: phase == .starting && settings.startupModels.contains("*")
                 }
             models[name] = ModelRecord(
-                name: found.name, isWanted: isWanted, isExpected: phase == .starting && isWanted)
+                name: found.name, isWanted: isWanted,
+                expectation: context.isFirstLook && isWanted ? .present : .none)
         }
         guard var model = models[name] else { return }
-        let wasExpectedOnDisk = model.found != nil
+        let wasOnDisk = model.found != nil
         let effects = model.observe(found, context) { nextNumber() }
-        // Once it was there and is gone, nobody expects it any more.
-        if found == nil, wasExpectedOnDisk, settings.controlMode.isFollowing {
-            model.isExpected = false
+        // Once it was there and is gone, nobody expects it any more, unless it was named.
+        if found == nil, wasOnDisk, settings.controlMode.isFollowing,
+            model.expectation == .present
+        {
+            model.expectation = .none
         }
         models[name] = model
         perform(effects, on: name)
@@ -151,6 +156,20 @@ extension ModelRepository {
     func perform(_ effects: ObservationEffects, on name: String) {
         for (version, reason) in effects.failures { noteFailure(name, version, reason) }
         for version in effects.verifications { verify(name, version) }
+    }
+
+    /// Says loudly that there is nothing to serve, once for as long as that lasts.
+    func warnIfEmpty() {
+        guard phase == .serving else { return }
+        let isEmpty = models.values.allSatisfy { $0.found == nil }
+        defer { wasEmpty = isEmpty }
+        guard isEmpty, !wasEmpty else { return }
+        logger.warning(
+            "no model found: there is nothing to serve",
+            metadata: [
+                "directory": "\((roots + placed.values.map(\.path)).joined(separator: ", "))",
+                "put_there": "<model>/<version>/model.onnx or <model>.onnx",
+            ])
     }
 
     private func warn(of snapshot: RepositorySnapshot) {

@@ -62,44 +62,44 @@ extension ModelRepository {
         rows[name] = row
     }
 
-    func publish() { table.replace(models: rows, readiness: currentReadiness()) }
+    func publish() {
+        let readiness = currentReadiness()
+        table.replace(models: rows, readiness: readiness)
+        guard phase == .serving else { return }
+        defer { wasReady = readiness.isReady }
+        // How the start ended is for whoever waits for it to say.
+        guard let wasReady, wasReady != readiness.isReady else { return }
+        if readiness.isReady {
+            logger.notice("the repository is ready")
+        } else {
+            logger.warning(
+                "the repository is not ready",
+                metadata: ["reason": "\(readiness.missing.joined(separator: "; "))"])
+        }
+    }
 
     private func currentReadiness() -> RepositoryReadiness {
-        switch phase {
-        case .stopping:
+        guard phase != .stopping else {
             return RepositoryReadiness(isReady: false, missing: ["the server is stopping"])
-        case .idle, .starting, .serving: break
         }
-        var missing: [String] = []
-        for (name, model) in models.sorted(by: { $0.key < $1.key })
-        where isMissing(model) {
-            missing.append("model \"\(name)\": \(model.stateText)")
-        }
-        if phase != .serving, missing.isEmpty { missing = ["the models are still being read"] }
-        let isTried = phase == .serving && !settings.isReadinessStrict
-        return RepositoryReadiness(isReady: isTried || missing.isEmpty, missing: missing)
+        return settings.readinessRule.readiness(
+            isStarting: phase != .serving,
+            models.values.map(\.readinessStanding).sorted { $0.name < $1.name })
     }
 
-    /// A model that comes while the daemon serves, and still loads, is no reason to send requests
-    /// for other models elsewhere; one that failed should be seen.
-    private func isMissing(_ model: ModelRecord) -> Bool {
-        guard model.isWanted, !model.hasReady else { return false }
-        let hasFailed = model.versions.values.contains { $0.failure != nil }
-        return model.isExpected || (model.found != nil && hasFailed)
-    }
-
-    /// Ends the start when everything that should serve has been tried.
+    /// Ends the start when everything that was expected of it has been tried.
     func finishStartIfDone() {
         guard phase == .starting, scans.lastNumber > 0, let waiter = startWaiter else { return }
         let isLate = MonotonicClock.nowNanoseconds() >= startDeadline
         let isWaiting = models.values.contains { model in
-            model.isWanted
+            model.isWanted && model.expectation != .none
                 && (model.isBusy || (!isLate && model.nextLook != nil && !model.hasReady))
         }
         guard !isWaiting else { return }
         phase = .serving
         startWaiter = nil
         publish()
+        warnIfEmpty()
         waiter.resume()
     }
 

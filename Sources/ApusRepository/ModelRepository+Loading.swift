@@ -14,8 +14,8 @@ extension ModelRepository {
             for version in choice.retired.sorted() { retire(name, version) }
         }
         endOperationIfDone(of: name)
-        logProblem(of: name)
         if models[name]?.isEmpty == true { models[name] = nil }
+        logProblem(of: name)
         updateRow(name)
         finishStartIfDone()
     }
@@ -110,6 +110,7 @@ extension ModelRepository {
             record.candidate = nil
             record.failure = nil
             models[name]?.versions[version] = record
+            if models[name]?.expectation == .named { models[name]?.expectation = .present }
             if let former { handOver(former, ticket.identity) }
             noteReady(servable, nanoseconds, isReload: former != nil)
         case .failure(let reason):

@@ -40,6 +40,12 @@ public actor ModelRepository: ModelCatalogue {
     /// Files that are open for writing, with the time of the last write that was seen.
     var openFiles: [String: UInt64] = [:]
     var scans = ScanSchedule()
+    /// Whether a look at everything has been taken in.
+    var hasSeenEverything = false
+    /// Whether the last look found nothing to serve.
+    var wasEmpty = false
+    /// What was published last; nil until the start is over.
+    var wasReady: Bool?
     var turns = ControlTurns()
     var lookTask: Task<Void, Never>?
     var rescanTask: Task<Void, Never>?
@@ -101,7 +107,7 @@ public actor ModelRepository: ModelCatalogue {
         let now = MonotonicClock.nowNanoseconds()
         startDeadline = now &+ settings.quietPeriod.nanoseconds &+ 1_000_000_000
         scanner = RepositoryScanner(roots: roots, loader: loader)
-        expectStartupModels()
+        expectNamedModels()
         listen()
         if settings.controlMode == .watch { await watch() }
         guard phase == .starting else { throw .stopping }
@@ -220,15 +226,15 @@ public actor ModelRepository: ModelCatalogue {
         }
     }
 
-    private func expectStartupModels() {
-        guard settings.controlMode == .explicit else { return }
-        for text in settings.startupModels where text != "*" {
-            do {
-                let name = try ModelName(text)
-                models[text] = ModelRecord(name: name, isWanted: true, isExpected: true)
-            } catch {
-                logger.error("model cannot be loaded", metadata: ["reason": "\(error.message)"])
-            }
+    /// What was named has to serve, and is missing also if there is no sign of it.
+    private func expectNamedModels() {
+        var names = placed.values.map(\.name)
+        if settings.controlMode == .explicit {
+            if !settings.startupModels.contains("*") { names = [] }
+            names += settings.startupModels.compactMap { try? ModelName($0) }
+        }
+        for name in names {
+            models[name.text] = ModelRecord(name: name, isWanted: true, expectation: .named)
         }
     }
 

@@ -33,9 +33,8 @@ public struct RepositorySettings: Sendable {
     /// How long the requests of a version that was taken out of service may take; those that are
     /// left then are given up.
     public var unloadTimeout = Duration.seconds(300)
-    /// Whether readiness waits for every model that should serve; else it says only that each was
-    /// tried once.
-    public var isReadinessStrict = true
+    /// What has to serve for the repository to count as ready.
+    public var readinessRule = ReadinessRule.start
     /// Whether load calls may bring a configuration and files with them.
     public var allowsModelUpload = false
     /// Where files that come with load calls are kept, each model's in a private directory.

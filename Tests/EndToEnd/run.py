@@ -20,6 +20,7 @@ import check_docs_page  # noqa: E402
 import check_files  # noqa: E402
 import check_lifecycle  # noqa: E402
 import check_metrics  # noqa: E402
+import check_readiness  # noqa: E402
 import check_serving  # noqa: E402
 from daemon import Tools  # noqa: E402
 
@@ -34,7 +35,7 @@ def main():
     arguments = parser.parse_args()
 
     checks = check_lifecycle.CHECKS + check_serving.CHECKS + check_metrics.CHECKS
-    checks += check_docs_page.CHECKS + check_files.CHECKS
+    checks += check_readiness.CHECKS + check_docs_page.CHECKS + check_files.CHECKS
     failures = ran = 0
     with tempfile.TemporaryDirectory(prefix="apus-end-to-end-") as scratch:
         tools = Tools(arguments.apus, arguments.tools, scratch)

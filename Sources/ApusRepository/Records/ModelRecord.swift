@@ -15,9 +15,7 @@ struct ModelRecord: Sendable {
     let name: ModelName
     /// Whether it should serve: told by the control mode, and by load and unload calls.
     var isWanted: Bool
-    /// Whether it was there, or asked for, when the daemon started: then it is missing until it
-    /// serves. A model that comes later is missing only when it fails.
-    var isExpected: Bool
+    var expectation: Expectation
     /// Nil while it is not on disk.
     var found: FoundModel?
     var loadOverride: LoadOverride?
@@ -46,15 +44,17 @@ struct ModelRecord: Sendable {
         var isRenamedIntoPlace = false
     }
 
-    init(name: ModelName, isWanted: Bool, isExpected: Bool) {
+    init(name: ModelName, isWanted: Bool, expectation: Expectation = .none) {
         self.name = name
         self.isWanted = isWanted
-        self.isExpected = isExpected
+        self.expectation = expectation
         configuration = ModelConfiguration(name: name.text)
     }
 
     /// Whether it can be forgotten.
-    var isEmpty: Bool { found == nil && versions.isEmpty && operation == nil && !isExpected }
+    var isEmpty: Bool {
+        found == nil && versions.isEmpty && operation == nil && expectation == .none
+    }
 
     /// The versions that serve.
     var servingVersions: Set<ModelVersion> {
@@ -77,7 +77,7 @@ struct ModelRecord: Sendable {
 
     /// What is wrong with it as a whole, and nobody waits for it to get better.
     var problem: String? {
-        guard let found else { return isWanted ? "it is not in the repository" : nil }
+        guard let found else { return isWanted ? "it was not found" : nil }
         if let problem = found.problem { return problem }
         return found.versions.isEmpty && !hasReady
             ? "\(found.path) has no version directory, such as 1" : nil

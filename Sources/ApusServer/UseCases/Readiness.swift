@@ -2,7 +2,8 @@ import ApusCore
 import ApusRepository
 
 extension UseCases {
-    /// Whether every model that should serve does, and the server goes on serving.
+    /// Whether what has to serve does, and the server goes on serving. Whoever reports readiness, in
+    /// whatever protocol, asks here.
     func serverReadiness() -> RepositoryReadiness {
         if isStopping {
             return RepositoryReadiness(isReady: false, missing: [ServerError.stopping.message])

@@ -48,7 +48,7 @@ enum OpenAPIRoutes {
         [
             .init("get", "/v2/health/live", "Whether the server answers", response: object),
             .init(
-                "get", "/v2/health/ready", "Whether every model that should serve does",
+                "get", "/v2/health/ready", "Whether the start is over and what has to serve does",
                 response: object, statuses: [200, 503]),
             .init("get", "/v2", "Name, version and extensions", response: schema("Server")),
             .init("get", "/v2/models", "Names of the models", response: object),

@@ -57,6 +57,7 @@ struct Daemon {
             settings.engine, defaultMaxBatchSize: settings.scheduler.defaultMaxBatchSize,
             defaultBatching: files.batching,
             stateDirectory: settings.repository.stateDirectory(environment: sources.environment))
+        try settings.repository.checkNames()
         try settings.repository.checkDirectories()
         let cores = settings.scheduler.makeCoreBudget()
         let metrics = Metrics(
@@ -70,7 +71,7 @@ struct Daemon {
         }
         repository = ModelRepository(
             settings: settings.repository.makeSettings(
-                cores: cores, isReadinessStrict: settings.server.strictReadiness,
+                cores: cores, strictReadiness: settings.server.strictReadiness,
                 namedModels: files.models, environment: sources.environment),
             loader: ONNXModelLoader(
                 assembly: assembly, limits: settings.scheduler.makeLimits(), cores: cores,
@@ -209,7 +210,12 @@ struct Daemon {
         }
         var metadata: Logger.Metadata = ["models": "\(models)", "seconds": "\(seconds)"]
         if !failed.isEmpty { metadata["failed"] = "\(failed.count)" }
-        logger.info("ready", metadata: metadata)
+        if repository.readiness.isReady {
+            logger.info("ready", metadata: metadata)
+        } else {
+            metadata["missing"] = "\(repository.readiness.missing.joined(separator: "; "))"
+            logger.error("started, but not ready", metadata: metadata)
+        }
         notifier.ready(status: status)
         return nil
     }

@@ -1,4 +1,5 @@
 import ApusConfiguration
+import ApusCore
 import ApusRepository
 import ApusScheduler
 import ApusServer
@@ -15,6 +16,17 @@ extension SchedulerSection {
 }
 
 extension RepositorySection {
+    /// - Throws: `AssemblyError.configuration` for a name that no model can have.
+    func checkNames() throws(AssemblyError) {
+        for name in loadModel where name != "*" {
+            do {
+                _ = try ModelName(name)
+            } catch {
+                throw .configuration(reason: "repository.load_model: \(error.message)")
+            }
+        }
+    }
+
     /// - Throws: `AssemblyError.configuration` if a repository is no directory that can be read.
     func checkDirectories() throws(AssemblyError) {
         for path in modelRepository {
@@ -37,7 +49,7 @@ extension RepositorySection {
     }
 
     func makeSettings(
-        cores: CoreBudget, isReadinessStrict: Bool, namedModels: [NamedModel] = [],
+        cores: CoreBudget, strictReadiness: StrictReadiness, namedModels: [NamedModel] = [],
         environment: [String: String]
     ) -> RepositorySettings {
         var settings = RepositorySettings(paths: modelRepository)
@@ -60,7 +72,12 @@ extension RepositorySection {
         if let directory = ProcessEnvironment.current()["TMPDIR"], directory.hasPrefix("/") {
             settings.stagingDirectory = directory
         }
-        settings.isReadinessStrict = isReadinessStrict
+        settings.readinessRule =
+            switch strictReadiness {
+            case .start: .start
+            case .models: .models
+            case .none: .none
+            }
         settings.stateDirectory = stateDirectory(environment: environment)
         return settings
     }
