@@ -40,6 +40,9 @@ public enum MetricCatalogue {
     public static let modelLoaded = MetricDeclaration(
         "apus_model_loaded", .gauge, labels: ["model", "version"],
         help: "1 while the version serves.")
+    public static let modelState = MetricDeclaration(
+        "apus_model_state", .gauge, labels: ["model", "version", "state"],
+        help: "1 for each state that a version is in: loading, ready, failed, unloading; else 0.")
     public static let modelMemory = MetricDeclaration(
         "apus_model_memory_bytes", .gauge, unit: .bytes, labels: ["model", "version"],
         help: "Memory held for the version now: weights, plans, activations.")
@@ -52,6 +55,8 @@ public enum MetricCatalogue {
 
     // MARK: Server
 
+    public static let ready = MetricDeclaration(
+        "apus_ready", .gauge, help: "1 while the server is ready, as its health routes say.")
     public static let httpRequests = MetricDeclaration(
         "apus_http_requests_total", .counter, labels: ["code"],
         help: "HTTP requests answered, by status code.")
@@ -180,8 +185,8 @@ public enum MetricCatalogue {
     public static let all: [MetricDeclaration] = [
         requests, requestDuration, stageDuration, batchSize, inferences, executions, queueDepth,
         queueBytes, instancesBusy,
-        modelLoaded, modelMemory, modelLoadDuration, modelLoadFailures,
-        httpRequests, httpConnections, httpReceived, httpSent, grpcRequests, grpcConnections,
+        modelLoaded, modelState, modelMemory, modelLoadDuration, modelLoadFailures,
+        ready, httpRequests, httpConnections, httpReceived, httpSent, grpcRequests, grpcConnections,
         grpcReceived, grpcSent, grpcConnectionsEnded, requestsRefused,
         longTurns, longestTurn,
         buildInfo, coreBudget, memoryLimit, memoryBudget, memoryHeld, processCPU,

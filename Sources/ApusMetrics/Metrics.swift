@@ -32,6 +32,11 @@ public final class Metrics: Sendable {
         }
     }
 
+    /// - Parameter isReady: asked at each scrape whether the server is ready.
+    public func setReadiness(_ isReady: @escaping @Sendable () -> Bool) {
+        registry.addCollector { [CollectedSample(MetricCatalogue.ready, isReady() ? 1 : 0)] }
+    }
+
     /// The cores this process may use.
     public func setCoreBudget(_ coreCount: Int) { coreBudget.set(Int64(coreCount)) }
 

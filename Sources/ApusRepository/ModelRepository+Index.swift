@@ -1,4 +1,5 @@
 import ApusCore
+import ApusMetrics
 import Logging
 
 extension ModelRepository {
@@ -47,8 +48,10 @@ extension ModelRepository {
     func updateRow(_ name: String) {
         guard let model = models[name] else {
             rows[name] = nil
+            showStates(of: name, [:])
             return
         }
+        showStates(of: name, model.metricStates)
         var row = ServingTable.Model()
         for (version, record) in model.versions.sorted(by: { $0.key < $1.key }) {
             if let servable = record.serving?.servable {
@@ -60,6 +63,13 @@ extension ModelRepository {
         }
         if row.ready.isEmpty { row.state = model.stateText }
         rows[name] = row
+    }
+
+    /// Most updates change nothing here.
+    private func showStates(of name: String, _ states: [String: Set<ModelState>]) {
+        guard shownStates[name, default: [:]] != states else { return }
+        shownStates[name] = states.isEmpty ? nil : states
+        metrics.recordStates(model: name, states)
     }
 
     func publish() {

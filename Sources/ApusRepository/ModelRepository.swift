@@ -28,6 +28,8 @@ public actor ModelRepository: ModelCatalogue {
     var models: [String: ModelRecord] = [:]
     /// The table of each model, as published.
     var rows: [String: ServingTable.Model] = [:]
+    /// What the metrics say of each model.
+    var shownStates: [String: [String: Set<ModelState>]] = [:]
     /// The repositories, links resolved; set at start.
     var roots: [String] = []
     /// Models in directories of their own, links resolved. They go before those of the same name

@@ -40,6 +40,7 @@ public final class HTTPServer: Sendable {
                 inputMemoryByteCountMax: configuration.bodyMemoryByteCountMax),
             trace: configuration.trace, logControl: logControl,
             dialects: configuration.dialects)
+        metrics.setReadiness { [weak useCases] in useCases?.serverReadiness().isReady ?? false }
         server = ServerContext(
             configuration: configuration, useCases: useCases, metrics: metrics,
             accessLog: AccessLog(logger: logger, sample: configuration.accessLogSample),

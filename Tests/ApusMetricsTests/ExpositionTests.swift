@@ -52,6 +52,8 @@ import Testing
     @Test func theWholeTextIsAsInTheGoldenFile() throws {
         let metrics = Metrics(version: "1.2.3", collectsProcess: false)
         metrics.setCoreBudget(2)
+        metrics.setReadiness { true }
+        metrics.repository.recordStates(model: "iris", ["3": [.ready, .failed]])
         metrics.repository.recordReady(
             model: "iris", version: "3", loadNanoseconds: 12_345_678, memoryByteCount: { 4096 },
             tags: ["team": "flowers"])
@@ -214,6 +216,24 @@ import Testing
         let removed = lines(metrics)
         #expect(!removed.contains { $0.hasPrefix("apus_model_loaded{") })
         #expect(removed.contains("apus_model_load_failures_total{model=\"m\"} 1"))
+    }
+
+    @Test func statesHaveASeriesEachUntilTheVersionGoes() {
+        let metrics = makeMetrics()
+        let failed = "apus_model_state{model=\"m\",version=\"2\",state=\"failed\"}"
+        metrics.repository.recordStates(model: "m", ["1": [.ready], "2": [.loading]])
+        #expect(lines(metrics).contains("\(failed) 0"))
+        #expect(lines(metrics).contains("apus_model_load_failures_total{model=\"m\"} 0"))
+        metrics.repository.recordStates(model: "m", ["1": [.ready], "2": [.failed]])
+        #expect(lines(metrics).contains("\(failed) 1"))
+        let states = lines(metrics).filter { $0.hasPrefix("apus_model_state{") }
+        #expect(states.count == 2 * ModelState.allCases.count)
+        #expect(states.filter { $0.hasSuffix(" 1") }.count == 2)
+        metrics.repository.recordStates(model: "m", ["1": [.ready]])
+        #expect(
+            !lines(metrics).contains { $0.hasPrefix("apus_model_state{model=\"m\",version=\"2\"") })
+        metrics.repository.recordStates(model: "m", [:])
+        #expect(!lines(metrics).contains { $0.hasPrefix("apus_model_state{") })
     }
 
     @Test func unusualStatusCodesAreCountedTogether() {

@@ -17,6 +17,8 @@ import Testing
         }
         metrics.setMemoryLimit(byteCount: 1 << 30)
         metrics.setMemoryBudget(byteCount: 1 << 30) { 1 << 20 }
+        metrics.setReadiness { false }
+        metrics.repository.recordStates(model: "m", ["": [.failed]])
         metrics.grpc.recordFailure(method: "m", code: "INTERNAL")
         metrics.repository.recordReady(
             model: "m", version: "1", loadNanoseconds: 1, memoryByteCount: { 1 })

@@ -1,4 +1,5 @@
 import ApusCore
+import ApusMetrics
 import ApusRepository
 import Testing
 
@@ -155,6 +156,42 @@ import Testing
         try await bench.wait("readiness") { bench.repository.readiness.isReady }
         try bench.files.write("late/1/model.onnx", "half")
         try await bench.wait("no readiness") { !bench.repository.readiness.isReady }
+        await bench.repository.stop()
+    }
+
+    @Test func metricsSayHowEachVersionStands() async throws {
+        let bench = try Bench()
+        /// `<model> <version> <state>` of the series that are 1.
+        func states() -> [String] {
+            String(decoding: bench.metrics.exposition(names: ["apus_model_state"]), as: UTF8.self)
+                .split(separator: "\n").filter { $0.hasSuffix(" 1") }
+                .map { line in
+                    let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
+                    return [1, 3, 5].map { String(parts[$0]) }.joined(separator: " ")
+                }
+        }
+        try bench.files.write("digits/1/model.onnx", "one end")
+        try bench.files.write("odd/config.pbtxt", "nonsense")
+        try await bench.repository.start()
+        #expect(states() == ["digits 1 ready", "odd  failed"])
+        try bench.files.write("digits/2/model.onnx", "no model")
+        try await bench.wait("the failure") {
+            states() == ["digits 1 ready", "digits 2 failed", "odd  failed"]
+        }
+        // What a newer version has replaced is nobody's concern any more.
+        try bench.files.write("digits/3/model.onnx", "three end")
+        bench.files.remove("odd")
+        try await bench.wait("the newer version") { states() == ["digits 3 ready"] }
+        try bench.files.write("digits/3/model.onnx", "no model")
+        try await bench.wait("both") {
+            states() == ["digits 3 failed", "digits 3 ready"]
+        }
+        try bench.files.write("digits/3/model.onnx", "mended end")
+        try await bench.wait("the mended one") { states() == ["digits 3 ready"] }
+        bench.files.remove("digits")
+        try await bench.wait("nothing") {
+            bench.metrics.exposition(names: ["apus_model_state"]).isEmpty
+        }
         await bench.repository.stop()
     }
 

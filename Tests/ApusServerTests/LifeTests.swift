@@ -43,6 +43,34 @@ import Testing
         }
     }
 
+    @Test func everyWayToAskWhetherTheServerIsReadySaysTheSame() async throws {
+        @Sendable func expect(_ isReady: Bool, of test: TestServer) throws {
+            let routes = ["/readyz", "/v2/health/ready", "/ping", "/health", "/vertex-health"]
+            var told = Set(try routes.map { try test.exchange(request("GET", $0)).status == 200 })
+            told.insert(test.metric("apus_ready") == "1")
+            let client = try GRPCClient(port: test.grpcPort)
+            // SERVING, and true, are the 1 in field 1.
+            let yes: [UInt8] = [0x08, 0x01]
+            for method in [
+                "grpc.health.v1.Health/Check", "inference.GRPCInferenceService/ServerReady",
+            ] {
+                told.insert(try client.call("/" + method, []).messages?.first?.bytes == yes)
+            }
+            #expect(told == [isReady])
+        }
+        var dialects = DialectSettings.all
+        dialects.vertexHealthRoute = "/vertex-health"
+        let settings = dialects
+        try await withServer(configure: { $0.dialects = settings }) { test in
+            try expect(true, of: test)
+            test.catalogue.setReadiness(.init(isReady: false, missing: ["a model"]))
+            try expect(false, of: test)
+            test.catalogue.setReadiness(.init(isReady: true, missing: []))
+            test.server.announceShutdown()
+            try expect(false, of: test)
+        }
+    }
+
     @Test func answerThatIsBeingTakenIsFinished() async throws {
         let byteCount = 16 << 20
         try await withServer(FakeCatalogue([try bigModel(elementCount: byteCount)])) { test in

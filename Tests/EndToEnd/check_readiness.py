@@ -5,9 +5,8 @@ import shutil
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from daemon import IRIS, Daemon
+from daemon import GARBAGE, IRIS, Daemon
 
-GARBAGE = b"\x08\x07 this is no model"
 ROUTES = ("/readyz", "/v2/health/ready", "/ping", "/health")
 
 

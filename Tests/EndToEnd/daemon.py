@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 60
+# What no reader of ONNX takes for a model.
+GARBAGE = b"\x08\x07 this is no model"
 FORCED_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 

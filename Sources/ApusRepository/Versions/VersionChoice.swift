@@ -40,7 +40,7 @@ extension ModelConfiguration.VersionPolicy {
     }
 
     /// - Parameter versions: descending.
-    private func selected(from versions: [ModelVersion]) -> [ModelVersion] {
+    func selected(from versions: [ModelVersion]) -> [ModelVersion] {
         switch self {
         case .latest(let count): Array(versions.prefix(max(count, 0)))
         case .all: versions
