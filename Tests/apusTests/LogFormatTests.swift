@@ -51,11 +51,24 @@ import Testing
     @Test func aJournalDatagramHasUpperCaseFieldsAndCountedValuesWithLineBreaks() {
         let bytes = JournalLogFormat().bytes(of: record)
         let value = "two\nlines \"q\""
+        let lines = [
+            #"MESSAGE=load failed model=iris reason="two\nlines \"q\"""#,
+            "PRIORITY=4", "SYSLOG_IDENTIFIER=apus", "CODE_FILE=apus/Main.swift", "CODE_LINE=12",
+            "APUS_EVENT=load failed", "APUS_MODEL=iris", "APUS_REASON", "",
+        ]
         let expected =
-            Array("MESSAGE=load failed\nPRIORITY=4\nSYSLOG_IDENTIFIER=apus\n".utf8)
-            + Array("CODE_FILE=apus/Main.swift\nCODE_LINE=12\nAPUS_MODEL=iris\nAPUS_REASON\n".utf8)
+            Array(lines.joined(separator: "\n").utf8)
             + [UInt8(value.utf8.count), 0, 0, 0, 0, 0, 0, 0] + Array(value.utf8) + [10]
         #expect(bytes == expected)
+    }
+
+    @Test func aLongValueInTheJournalEndsWithAWholeCharacter() {
+        let record = LogRecord(
+            wallMilliseconds: 0, level: .info, message: "m",
+            fields: [(key: "reason", value: String(repeating: "€", count: 20_000))])
+        let datagram = JournalLogFormat().bytes(of: record)
+        #expect(String(validating: datagram, as: UTF8.self) != nil)
+        #expect(datagram.count < 2 * (32 << 10) + 200)
     }
 
     @Test func journalFieldNamesHaveOnlyAllowedCharacters() {

@@ -1,6 +1,9 @@
 /// Datagrams of the journal's native protocol: `KEY=value` lines, or for values with line breaks
 /// the key, a 64-bit little-endian length and the bytes.
 ///
+/// `MESSAGE` is the whole sentence, since plain `journalctl` shows nothing else; `APUS_EVENT` is its
+/// unchanging beginning, to be searched for, and each detail has a field of its own.
+///
 /// - Source: systemd, "Native Journal Protocol".
 struct JournalLogFormat: LogRecordFormat {
     /// Bytes of one value; the kernel refuses datagrams far above it.
@@ -8,13 +11,14 @@ struct JournalLogFormat: LogRecordFormat {
 
     func bytes(of record: LogRecord) -> [UInt8] {
         var datagram: [UInt8] = []
-        append("MESSAGE", record.message, to: &datagram)
+        append("MESSAGE", LogText.sentence(record), to: &datagram)
         append("PRIORITY", String(record.level.syslogPriority), to: &datagram)
         append("SYSLOG_IDENTIFIER", "apus", to: &datagram)
         if !record.file.isEmpty {
             append("CODE_FILE", record.file, to: &datagram)
             append("CODE_LINE", String(record.line), to: &datagram)
         }
+        append("APUS_EVENT", record.message, to: &datagram)
         for (key, value) in record.fields {
             append(Self.fieldName(key), value, to: &datagram)
         }
@@ -32,7 +36,12 @@ struct JournalLogFormat: LogRecordFormat {
     }
 
     private func append(_ key: String, _ value: String, to datagram: inout [UInt8]) {
-        let bytes = Array(value.utf8.prefix(Self.valueByteCountMax))
+        var bytes = Array(value.utf8)
+        if bytes.count > Self.valueByteCountMax {
+            // Half a character at the end would make it unreadable as a whole.
+            let prefix = String(decoding: bytes.prefix(Self.valueByteCountMax), as: UTF8.self)
+            bytes = Array(prefix.utf8)
+        }
         datagram += key.utf8
         if bytes.contains(UInt8(ascii: "\n")) {
             datagram.append(UInt8(ascii: "\n"))

@@ -19,9 +19,7 @@ struct TextLogFormat: LogRecordFormat {
             line += isColoured ? "\(colour(of: record.level))\(name)\u{1B}[0m" : name
             line += padding
         }
-        line += LogText.onOneLine(record.message)
-        for (key, value) in record.fields { line += " \(key)=\(LogText.word(value))" }
-        return Array((line + "\n").utf8)
+        return Array((line + LogText.sentence(record) + "\n").utf8)
     }
 
     private func colour(of level: Logger.Level) -> String {
@@ -54,6 +52,11 @@ struct JSONLogFormat: LogRecordFormat {
 
 /// Texts that come from outside, made safe for a log line.
 enum LogText {
+    /// What happened and to what: `version failed model=iris reason="…"`.
+    static func sentence(_ record: LogRecord) -> String {
+        record.fields.reduce(onOneLine(record.message)) { "\($0) \($1.key)=\(word($1.value))" }
+    }
+
     /// The text without line breaks and other control characters, so that nobody can forge a line
     /// or colour a terminal.
     static func onOneLine(_ text: String) -> String {
