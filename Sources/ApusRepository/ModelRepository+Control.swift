@@ -139,17 +139,20 @@ extension ModelRepository {
 
     // MARK: Places
 
-    /// Where the call wants the model to be read from, links resolved; nil if nowhere else.
+    /// Where the call wants the model to be read from; nil if nowhere else.
     private func resolvedPlace(
         _ options: ModelLoadOptions
     ) async throws(RepositoryError) -> NamedModel? {
         guard var place = options.place else { return nil }
         guard let scanner else { throw .stopping }
         let path = place.path
-        guard let resolved = await scanner.run({ DiskReader.realPath(path) }) else {
+        let absolute = await scanner.run {
+            DiskReader.realPath(path).flatMap { _ in DiskReader.absolutePath(path) }
+        }
+        guard let absolute else {
             throw .loadFailed(name: place.name.text, reasons: ["no such directory: \(path)"])
         }
-        place.path = resolved
+        place.path = absolute
         return place
     }
 

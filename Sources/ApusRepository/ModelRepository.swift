@@ -30,9 +30,9 @@ public actor ModelRepository: ModelCatalogue {
     var rows: [String: ServingTable.Model] = [:]
     /// What the metrics say of each model.
     var shownStates: [String: [String: Set<ModelState>]] = [:]
-    /// The repositories, links resolved; set at start.
+    /// The repositories; set at start. They may be links that are swapped.
     var roots: [String] = []
-    /// Models in directories of their own, links resolved. They go before those of the same name
+    /// Models in directories of their own. They go before those of the same name
     /// in a repository.
     var placed: [String: NamedModel] = [:]
     var scanner: RepositoryScanner?
@@ -201,8 +201,10 @@ public actor ModelRepository: ModelCatalogue {
 
     private static func resolved(_ paths: [String]) throws(RepositoryError) -> [String] {
         var roots: [String] = []
+        var realPaths: Set<String> = []
         for path in paths {
-            guard let root = DiskReader.realPath(path) else {
+            guard let root = DiskReader.absolutePath(path), let real = DiskReader.realPath(root)
+            else {
                 throw .invalidBundle(path: path, reason: "no such model repository")
             }
             do {
@@ -211,7 +213,7 @@ public actor ModelRepository: ModelCatalogue {
                 throw .invalidBundle(
                     path: path, reason: error.reason ?? "the model repository is no directory")
             }
-            if !roots.contains(root) { roots.append(root) }
+            if realPaths.insert(real).inserted { roots.append(root) }
         }
         return roots
     }
@@ -219,7 +221,9 @@ public actor ModelRepository: ModelCatalogue {
     private func makeJournal() -> LoadJournal? {
         guard let directory = settings.stateDirectory else { return nil }
         do throws(DiskReader.Problem) {
-            return try LoadJournal(in: directory, outside: roots + placed.values.map(\.path))
+            return try LoadJournal(
+                in: directory,
+                outside: (roots + placed.values.map(\.path)).compactMap(DiskReader.realPath))
         } catch {
             logger.warning(
                 "loads are not recorded: a model that ends the process is tried at every start",

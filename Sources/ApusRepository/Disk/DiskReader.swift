@@ -36,8 +36,16 @@ struct DiskReader: Sendable {
     static let depthMax = 8
     static let entryCountMax = 10_000
 
-    /// The repository's directory, links resolved.
+    /// The repository's directory. It may be reached through links, which may change from one reader
+    /// to the next.
     let root: String
+    /// The same, links resolved.
+    private let realRoot: String
+
+    init(root: String) {
+        self.root = root
+        realRoot = Self.realPath(root) ?? root
+    }
 
     /// - Throws: `unusable` for a link that leaves the repository or leads nowhere.
     func status(_ path: String) throws(Problem) -> Status {
@@ -111,7 +119,23 @@ struct DiskReader: Sendable {
     }
 
     private func contains(_ path: String) -> Bool {
-        path == root || path.hasPrefix(root == "/" ? "/" : root + "/")
+        path == realRoot || path.hasPrefix(realRoot == "/" ? "/" : realRoot + "/")
+    }
+
+    /// The path from the root directory, without empty parts. Links stay, unless it goes up again.
+    static func absolutePath(_ path: String) -> String? {
+        guard !path.split(separator: "/").contains("..") else { return realPath(path) }
+        var whole = path
+        if !path.hasPrefix("/") {
+            guard let current = realPath(".") else { return nil }
+            whole = "\(current)/\(path)"
+        }
+        return "/" + whole.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    }
+
+    static func isLink(_ path: String) -> Bool {
+        var found = stat()
+        return lstat(path, &found) == 0 && found.st_mode & S_IFMT == S_IFLNK
     }
 
     static func realPath(_ path: String) -> String? {

@@ -10,7 +10,7 @@ final class RepositoryScanner: @unchecked Sendable {
     /// A look at the repositories.
     struct Request: Sendable {
         var scope: ScanScope
-        /// Models in directories of their own, links resolved.
+        /// Models in directories of their own.
         var placed: [String: NamedModel] = [:]
         /// Models that are served from files of a load call: their directories.
         var staged: [String: String] = [:]
@@ -24,14 +24,14 @@ final class RepositoryScanner: @unchecked Sendable {
 
     static let configurationByteCountMax = 16 << 20
 
-    private let readers: [DiskReader]
+    private let roots: [String]
     private let loader: any ModelLoader
     private let queue = DispatchQueue(label: "apus.repository.scan")
     private var parsed: [String: Parsed] = [:]
 
-    /// - Parameter roots: the repositories' directories, links resolved.
+    /// - Parameter roots: the repositories' directories.
     init(roots: [String], loader: any ModelLoader) {
-        readers = roots.map { DiskReader(root: $0) }
+        self.roots = roots
         self.loader = loader
     }
 
@@ -50,7 +50,7 @@ final class RepositoryScanner: @unchecked Sendable {
     private func snapshot(_ request: Request) -> RepositorySnapshot {
         dispatchPrecondition(condition: .onQueue(queue))
         var snapshot = RepositorySnapshot()
-        for reader in readers {
+        for reader in roots.map({ DiskReader(root: $0) }) {
             for name in names(in: reader, request.scope, &snapshot) {
                 look(at: name, in: reader, request, &snapshot)
             }
@@ -108,7 +108,9 @@ final class RepositoryScanner: @unchecked Sendable {
         let text = isSingleFile ? Self.withoutEnding(entry) : entry
         guard request.scope.includes(text), request.staged[text] == nil else { return }
         if let own = request.placed[text] {
-            if own.path != path { snapshot.ignored[path] = "it is served from \(own.path)" }
+            if DiskReader.realPath(own.path) != DiskReader.realPath(path) {
+                snapshot.ignored[path] = "it is served from \(own.path)"
+            }
             return
         }
         let name: ModelName

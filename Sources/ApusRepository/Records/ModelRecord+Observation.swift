@@ -22,6 +22,11 @@ struct ObservationContext: Sendable {
         return now &- min(UInt64(age.partialValue), now)
     }
 
+    /// Whether the model, or the whole repository that it is in, was renamed into place.
+    fileprivate func hasRenamed(_ model: FoundModel) -> Bool {
+        renamed.contains(model.path) || renamed.contains(model.root)
+    }
+
     /// The last write to an open file for which `isIncluded` holds.
     fileprivate func lastWrite(_ isIncluded: (String) -> Bool) -> UInt64? {
         openFiles.filter { isIncluded($0.key) }.values.max()
@@ -111,7 +116,7 @@ extension ModelRecord {
                 signature: found.files.signature,
                 unchangedSince: context.unchangedSince(found.files))
         }
-        if context.renamed.contains(found.path) { files.isRenamedIntoPlace = true }
+        if context.hasRenamed(found) { files.isRenamedIntoPlace = true }
     }
 
     private mutating func observe(
@@ -133,7 +138,7 @@ extension ModelRecord {
                     manifest: version.hasManifest ? .unverified : .absent)
             }
         }
-        if context.renamed.contains(version.path) || context.renamed.contains(found.path) {
+        if context.renamed.contains(version.path) || context.hasRenamed(found) {
             record.observation.isRenamedIntoPlace = true
         }
         record.observation.lastWritten = context.lastWrite {
