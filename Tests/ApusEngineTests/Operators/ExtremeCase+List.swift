@@ -266,7 +266,16 @@ extension ExtremeCase {
             "RotaryEmbedding",
             [x(1, 2, 4), x(5, 1), x(5, 1), make(.int64, [1, 2], [Int64(0), 1])],
             ["num_heads": .int(2), "rotary_embedding_dim": .int(0), "interleaved": .int(0)])
-
+        // Any number of heads divides what is empty.
+        ExtremeCase(
+            "Attention", [x(1, 2, 0), x(1, 2, 0), x(1, 2, 4)],
+            ["q_num_heads": .int(1), "kv_num_heads": .int(1)])
+        ExtremeCase(
+            "LinearAttention", [x(1, 2, 0), x(1, 2, 0), x(1, 2, 4)],
+            ["q_num_heads": .int(1), "kv_num_heads": .int(1), "update_rule": string("linear")],
+            opset: 27)
+        ExtremeCase(
+            "RotaryEmbedding", [x(1, 2, 0), x(1, 2, 0), x(1, 2, 0)], ["num_heads": .int(1)])
     }
 
     @ExtremeCases static var quantization: [ExtremeCase] {

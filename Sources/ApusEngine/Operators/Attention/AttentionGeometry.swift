@@ -20,6 +20,19 @@ struct HeadStrides: Sendable {
     }
 }
 
+extension PlanInputs {
+    /// The size of a head in a tensor of shape `[batch, row, heads * size]`.
+    ///
+    /// - Throws: unless the last dimension divides into the heads. Where it is empty any number does;
+    ///   then the heads must still be as few as a tensor may have.
+    func headSize(_ shape: Shape, heads: Int) throws(EngineError) -> Int {
+        guard shape.count == 3, heads >= 1, shape[2] % heads == 0,
+            [shape[0], shape[1], heads, shape[2] / heads].checkedElementCount != nil
+        else { throw fail("an input of shape \(shape) does not have \(heads) heads") }
+        return shape[2] / heads
+    }
+}
+
 /// The sizes of an attention, checked against each other.
 struct AttentionGeometry: Sendable {
     let batch: Int
@@ -68,10 +81,10 @@ struct AttentionGeometry: Sendable {
         }
         var sizes: [Int] = []
         for (shape, heads) in zip(shapes, heads) {
-            guard rank == 3 ? shape[2] % heads == 0 : shape[headAxis] == heads else {
+            guard rank == 3 || shape[headAxis] == heads else {
                 throw inputs.fail("an input of shape \(shape) does not have \(heads) heads")
             }
-            sizes.append(rank == 3 ? shape[2] / heads : shape[3])
+            sizes.append(rank == 3 ? try inputs.headSize(shape, heads: heads) : shape[3])
         }
         queries = shapes[0][rowAxis]
         newKeys = shapes[1][rowAxis]
@@ -85,12 +98,18 @@ struct AttentionGeometry: Sendable {
         query = HeadStrides(shapes[0], heads: queryHeads, headsFollowRows: headsFollowRows)
         key = HeadStrides(shapes[1], heads: keyHeads, headsFollowRows: headsFollowRows)
         value = HeadStrides(shapes[2], heads: keyHeads, headsFollowRows: headsFollowRows)
+        // Before anything is multiplied: queries may be empty, and the values of any size.
+        guard [batch, queryHeads, queries, valueSize].checkedElementCount != nil else {
+            throw inputs.fail(
+                "\(queryHeads) heads of \(queries) queries with values of size \(valueSize) are "
+                    + "too large")
+        }
         var outputShape = shapes[0]
         outputShape[rank - 1] = rank == 3 ? queryHeads * sizes[2] : sizes[2]
         output = HeadStrides(outputShape, heads: queryHeads, headsFollowRows: headsFollowRows)
         self.outputShape = outputShape
-        guard outputShape.checkedElementCount != nil, scoresShape.checkedElementCount != nil,
-            keyCacheShape.checkedElementCount != nil, valueCacheShape.checkedElementCount != nil
+        guard scoresShape.checkedElementCount != nil, keyCacheShape.checkedElementCount != nil,
+            valueCacheShape.checkedElementCount != nil
         else { throw inputs.fail("the scores of shape \(scoresShape) are too large") }
     }
 

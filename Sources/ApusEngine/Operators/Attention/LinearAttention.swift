@@ -86,9 +86,15 @@ struct LinearAttention: StepOperator {
             try inputs.shape(0), try inputs.shape(1), try inputs.shape(2)
         )
         guard query.count == 3, key.count == 3, value.count == 3,
-            Array(key[..<2]) == Array(query[..<2]), Array(value[..<2]) == Array(query[..<2]),
-            query[2] % heads == 0, value[2] % keyHeads == 0,
-            key[2] == query[2] / heads * keyHeads
+            Array(key[..<2]) == Array(query[..<2]), Array(value[..<2]) == Array(query[..<2])
+        else {
+            throw inputs.fail(
+                "query \(query), key \(key) and value \(value) do not share a batch and a length")
+        }
+        let size = try inputs.headSize(query, heads: heads)
+        let valueSize = try inputs.headSize(value, heads: keyHeads)
+        guard key[2] == size * keyHeads,
+            [query[0], query[1], heads, valueSize].checkedElementCount != nil
         else {
             throw inputs.fail(
                 "query \(query), key \(key) and value \(value) do not fit \(heads) and "
@@ -96,7 +102,7 @@ struct LinearAttention: StepOperator {
         }
         var geometry = LinearAttentionGeometry(
             batch: query[0], rows: query[1], heads: heads, keyHeads: keyHeads,
-            size: query[2] / heads, valueSize: value[2] / keyHeads)
+            size: size, valueSize: valueSize)
         if inputs.has(3), try inputs.shape(3) != geometry.stateShape {
             throw inputs.fail(
                 "past_state has shape \(try inputs.shape(3)), expected \(geometry.stateShape)")

@@ -44,11 +44,8 @@ struct RotaryEmbedding: StepOperator {
 
     private func geometry(_ inputs: PlanInputs) throws(EngineError) -> RotationGeometry {
         let shape = try inputs.shape(0)
-        guard shape.count == 4 || (shape.count == 3 && heads >= 1 && shape[2] % heads == 0) else {
-            throw inputs.fail("X of shape \(shape) does not have \(heads) heads")
-        }
-        let isPacked = shape.count == 3
-        let size = isPacked ? shape[2] / heads : shape[3]
+        let isPacked = shape.count != 4
+        let size = isPacked ? try inputs.headSize(shape, heads: heads) : shape[3]
         let geometry = RotationGeometry(
             batch: shape[0], heads: isPacked ? heads : shape[1],
             rows: isPacked ? shape[1] : shape[2], size: size,
