@@ -28,6 +28,8 @@ extension Tensor {
     private func gathered(
         _ target: Shape, blockCount: Int, _ range: (Int) -> Range<Int>
     ) throws -> Tensor {
+        // A tensor without elements may have any number of empty blocks.
+        let blockCount = target.elementCount == 0 ? 0 : blockCount
         switch storage {
         case .strings(let strings):
             let places = try MemoryReservation(byteCount: target.elementCount * 8)

@@ -5,16 +5,17 @@ import Testing
 
 /// Sequences and optionals, in graphs whose ends are tensors.
 struct SequenceTests {
-    /// Makes the sequence `s` of [0, 1], [2, 3], … from x, then runs the nodes.
+    /// Makes the sequence `s` of [0, 1], [2, 3], … from x if it is to be split, then runs the nodes.
     private func run(
-        _ nodes: [Node], _ output: String = "y", x: Tensor? = nil,
+        _ nodes: [Node], _ output: String = "y", x: Tensor? = nil, isSplit: Bool = true,
         initializers: [String: Tensor] = [:]
     ) throws -> Tensor {
         let x = try x ?? .floats([3, 2], (0..<6).map(Float.init))
         let graph = Graph.make(
             inputs: [.make("x", x.shape.map { $0 }, x.dataType)], outputs: [.make(output, nil)],
             initializers: initializers,
-            [.make("SplitToSequence", ["x"], ["s"], ["keepdims": .int(0)])] + nodes)
+            (isSplit ? [.make("SplitToSequence", ["x"], ["s"], ["keepdims": .int(0)])] : [])
+                + nodes)
         return try EngineModel(graph).makeInstance().run(
             [x], threadCountMax: 1, cancellation: nil)[0]
     }
@@ -65,6 +66,29 @@ struct SequenceTests {
             .make("ConcatFromSequence", ["t"], ["y"], ["axis": .int(0)]),
         ])
         #expect(y.floats == [0, 1, 2, 3])
+    }
+
+    @Test func longTensorsWithoutElementsTakeNoTime() throws {
+        let y = try run(
+            [
+                .make("SplitToSequence", ["x", "parts"], ["t"], ["axis": .int(1)]),
+                .make("ConcatFromSequence", ["t"], ["y"], ["axis": .int(1)]),
+            ], x: try .floats([1 << 40, 0], []), isSplit: false,
+            initializers: ["parts": try .int64s([2], [0, 0])])
+        #expect(y.shape == [1 << 40, 0])
+    }
+
+    @Test func partsThatAddUpToTheLengthOnlyModulo2To64AreRefused() throws {
+        let length = Int64(1) << 48
+        let parts = [Int64](repeating: length, count: (1 << 16) + 1)
+        #expect(throws: EngineError.self) {
+            try run(
+                [
+                    .make("SplitToSequence", ["x", "parts"], ["t"], ["axis": .int(1)]),
+                    .make("SequenceLength", ["t"], ["y"]),
+                ], x: try .floats([0, 1 << 48], []),
+                initializers: ["parts": try .int64s([parts.count], parts)])
+        }
     }
 
     @Test func stringsGoThroughSequences() throws {

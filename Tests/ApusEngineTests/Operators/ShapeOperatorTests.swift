@@ -135,6 +135,13 @@ struct ShapeOperatorTests {
         }
     }
 
+    @Test func partsThatAddUpToTheLengthOnlyModulo2To64AreRefused() throws {
+        let parts = [Int64](repeating: 1 << 48, count: (1 << 16) + 1)
+        #expect(throws: EngineError.self) {
+            try run("Split", [try .floats([1 << 48, 0], [])], ["split": .ints(parts)], opset: 11)
+        }
+    }
+
     @Test func stringsMoveToo() throws {
         let x = try Tensor(shape: [2, 2], strings: ["a", "b", "c", "d"].map { Array($0.utf8) })
         let turned = try run("Transpose", [x])[0]

@@ -33,7 +33,8 @@ struct NonMaxSuppression: ValueOperator {
         let allCorners = boxes.elements(as: Float.self)
         let allScores = scores.elements(as: Float.self)
         var selected: [Int64] = []
-        for image in 0..<boxes.shape[0] where limit > 0 && count > 0 {
+        // Without boxes there may be any number of images, and of classes.
+        for image in 0..<(limit > 0 && count > 0 ? boxes.shape[0] : 0) {
             let corners = (0..<count).map { box in
                 Corners(allCorners[((image * count + box) * 4)...], isCentered: isCentered)
             }

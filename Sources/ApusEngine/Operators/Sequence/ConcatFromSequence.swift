@@ -53,9 +53,14 @@ struct ConcatFromSequence: ValueOperator {
             guard !overflow else { throw context.fail("the result is too long") }
             shape[axis] = length
         }
+        guard let count = shape.checkedElementCount else {
+            throw context.fail("the result of shape \(shape) is too large")
+        }
         let outer = Array(shape[..<axis]).elementCount
         var collector = TensorCollector(first.dataType)
-        for block in 0..<outer {
+        // Without elements there may be any number of empty blocks.
+        for block in 0..<(count == 0 ? 0 : outer) {
+            try context.checkCancelled()
             for tensor in tensors {
                 let part = try context.naming {
                     let flat = try tensor.reshaped(

@@ -54,7 +54,7 @@ struct SplitToSequence: ValueOperator {
             throw context.fail("the split must be integers in 0...\(total)")
         }
         if !split.shape.isEmpty {
-            guard values.reduce(0, { $0 &+ $1 }) == total else {
+            guard values.addUp(to: total) else {
                 throw context.fail("parts \(values.prefix(20)) do not add up to \(total)")
             }
             try context.reserve(count: values.count, byteCount: Self.partByteCount)

@@ -50,8 +50,9 @@ struct Split: StepOperator {
     private func lengths(of total: Int, _ inputs: PlanInputs) throws(EngineError) -> [Int] {
         let given = try inputs.integers(1)
         if let lengths = given ?? lengths {
-            guard lengths.allSatisfy({ $0 >= 0 && $0 <= total }), lengths.reduce(0, &+) == total
-            else { throw inputs.fail("parts \(lengths) do not add up to length \(total)") }
+            guard lengths.addUp(to: total) else {
+                throw inputs.fail("parts \(lengths) do not add up to length \(total)")
+            }
             return lengths
         }
         let count = partCount ?? inputs.outputCount
@@ -66,6 +67,18 @@ struct Split: StepOperator {
             rest -= part
             return part
         }
+    }
+}
+
+extension Array where Element == Int {
+    /// Whether these are the lengths of the parts of an axis of length `total`.
+    func addUp(to total: Int) -> Bool {
+        var rest = total
+        for length in self {
+            guard length >= 0, length <= rest else { return false }
+            rest -= length
+        }
+        return rest == 0
     }
 }
 

@@ -33,6 +33,8 @@ struct Unique: ValueOperator {
                 outer: Array(shape[..<position]).elementCount, length: shape[position],
                 inner: Array(shape[(position + 1)...]).elementCount)
         }
+        // Without elements all slices are equal, however many parts they have.
+        if input.elementCount == 0 { slices = Slices(outer: 0, length: slices.length, inner: 0) }
         try context.reserve(count: slices.length, byteCount: 128)
         try context.reserve(count: input.heldByteCount, byteCount: 2)
         let compare = try comparison(input, slices, context)
