@@ -95,6 +95,21 @@ enum StepPiece {
     }
 }
 
+/// Asks now and then whether the run is cancelled, in loops whose length has nothing to do with how
+/// much there is to read and write.
+struct CancellationMeter {
+    private var operationCount = 0
+
+    /// - Parameter count: rough number of arithmetic operations since the last call.
+    @inline(__always)
+    mutating func isCancelled(_ frame: StepFrame, after count: Int) -> Bool {
+        operationCount &+= count
+        guard operationCount >= StepPiece.operationCount else { return false }
+        operationCount = 0
+        return frame.isCancelled
+    }
+}
+
 /// A place in the plan's table of buffers.
 public struct BufferSlot: Sendable, Hashable {
     public let index: Int

@@ -237,4 +237,36 @@ struct TextTests {
         let ofEmpty: Int64 = delimiter.isEmpty ? 0 : 1
         #expect(results[1].elements(as: Int64.self) == [Int64(expected.count), ofEmpty])
     }
+
+    @Test func joinedTextsAreCountedBeforeTheyAreMade() throws {
+        let words = [[UInt8]](repeating: [97], count: 1 << 16)
+        var options = EngineOptions()
+        options.memoryByteCountMax = 64 << 20
+        for name in ["StringConcat", "Equal"] {
+            let error = #expect(throws: EngineError.self) {
+                try run(
+                    name,
+                    [
+                        try Tensor(shape: [words.count, 1], strings: words),
+                        try Tensor(shape: [1, words.count], strings: words),
+                    ], options: options)
+            }
+            #expect(error?.kind == .resourceExhausted)
+        }
+    }
+
+    @Test func aLongSearchForADelimiterIsCancelled() throws {
+        let (length, a) = (1 << 14, UInt8(ascii: "a"))
+        let delimiter = [UInt8](repeating: a, count: length / 2) + [UInt8(ascii: "b")]
+        let graph = Graph.make(
+            inputs: [.make("x", [1], .string)], outputs: [.make("y", nil)],
+            [.make("StringSplit", ["x"], ["y"], ["delimiter": .string(delimiter)])])
+        let input = try Tensor(shape: [1], strings: [[UInt8](repeating: a, count: length)])
+        let asks = CancellationTests.Asks()
+        #expect(throws: EngineError.cancelled) {
+            try EngineModel(graph).makeInstance().run(
+                [input], threadCountMax: 1, cancellation: asks.control(stoppingAt: 8))
+        }
+        #expect(asks.number == 8)
+    }
 }

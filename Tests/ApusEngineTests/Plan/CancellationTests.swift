@@ -93,6 +93,23 @@ struct CancellationTests {
                 .floats([1, 1, 512, 512]), .absent, .absent,
                 .integers([1, 1, 2048, 2048]),
             ], attributes: ["mode": .string(Array("linear".utf8))]),
+        Case(
+            opType: "RoiAlign", inputs: [.floats([1, 1, 4, 4]), .floats([1, 4]), .zeros([1])],
+            attributes: ["sampling_ratio": .int(1024)]),
+        Case(
+            opType: "Einsum", inputs: [.zeros([64]), .zeros([64]), .zeros([64])],
+            attributes: ["equation": .string(Array("a,b,c->".utf8))]),
+        Case(opType: "Det", inputs: [.floats([256, 256])]),
+        Case(
+            opType: "LRN", inputs: [.floats([1, 2500])], attributes: ["size": .int(5000)]),
+        Case(
+            opType: "TfIdfVectorizer", inputs: [.zeros([512])],
+            attributes: [
+                "mode": .string(Array("TF".utf8)), "min_gram_length": .int(2),
+                "max_gram_length": .int(2), "max_skip_count": .int(1 << 30),
+                "ngram_counts": .ints([0, 0]), "ngram_indexes": .ints([0]),
+                "pool_int64s": .ints([0, 0]),
+            ]),
     ]
 
     @Test(arguments: cases) func aLongStepIsCancelledOnItsWay(of test: Case) throws {

@@ -44,15 +44,20 @@ private struct Determinants: FloatVisitor {
             for index in range {
                 let start = x + index * size * size
                 for i in 0..<size * size { matrix[i] = start[i].value.asDouble }
-                let value = Self.determinant(matrix, size)
+                let value = Self.determinant(matrix, size, frame)
                 y[index] = Element(storing: Element.Value(fromDouble: value))
             }
         }
     }
 
-    private static func determinant(_ matrix: UnsafeMutablePointer<Double>, _ size: Int) -> Double {
+    private static func determinant(
+        _ matrix: UnsafeMutablePointer<Double>, _ size: Int, _ frame: StepFrame
+    ) -> Double {
         var result = 1.0
+        var meter = CancellationMeter()
         for column in 0..<size {
+            let rest = size - column
+            if meter.isCancelled(frame, after: 2 * rest * rest) { return result }
             var pivot = column
             for row in column..<size
             where matrix[row * size + column].magnitude > matrix[pivot * size + column].magnitude {

@@ -144,7 +144,9 @@ struct EinsumLoops: IntegerVisitor {
         guard !sumLengths.contains(0) else { return 0 }
         var index = [Int](repeating: 0, count: sumLengths.count)
         var sum = Element.zero
+        var meter = CancellationMeter()
         while true {
+            if meter.isCancelled(frame, after: starts.count * 8) { return sum }
             var product = Element.one
             for operand in starts.indices {
                 var offset = starts[operand]

@@ -93,12 +93,14 @@ struct Comparison<Predicate: BinaryPredicate>: StringOperator {
         try context.reserve(count: count, byteCount: 2)
         let layout = StridedLayout(output: shape, broadcasting: [aShape, bShape])
         var results: [Bool] = []
-        for position in 0..<layout.count {
-            let offsets = layout.offsets(at: position)
-            guard let answer = Predicate.holds(a[offsets[0]], b[offsets[1]]) else {
-                throw context.fail("does not take strings")
+        try context.forEachPiece(of: 0..<count) { piece throws(EngineError) in
+            for position in piece {
+                let offsets = layout.offsets(at: position)
+                guard let answer = Predicate.holds(a[offsets[0]], b[offsets[1]]) else {
+                    throw context.fail("does not take strings")
+                }
+                results.append(answer)
             }
-            results.append(answer)
         }
         return [try context.make(.bool, shape, results)]
     }

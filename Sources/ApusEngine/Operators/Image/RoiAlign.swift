@@ -204,10 +204,12 @@ private struct RoiAlignBody: FloatVisitor {
         typealias Value = Element.Value
         let (channels, pixels, bins) = (image[1], image[2] * image[3], height * width)
         let isWhole = Value(rows.count * columns.count) >= sampleCount
+        var meter = CancellationMeter()
         for channel in 0..<channels {
             let plane = frame.input(0, as: Element.self) + (index * channels + channel) * pixels
             var total = takesLargest && isWhole && !rows.isEmpty ? -Value.infinity : 0
             for row in rows {
+                if meter.isCancelled(frame, after: 8 * columns.count) { return }
                 let (low, high) = (plane + row.low * image[3], plane + row.high * image[3])
                 for column in columns {
                     let a = row.lowWeight * column.lowWeight * low[column.low].value

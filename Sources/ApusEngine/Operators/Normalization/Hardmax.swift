@@ -8,8 +8,8 @@ struct Hardmax: AxisLineFunction {
     static var worksInPlace: Bool { true }
 
     func callAsFunction<Value: FloatMath>(
-        _ rows: RowMath<Value>, _ x: UnsafePointer<Value>, _ y: UnsafeMutablePointer<Value>,
-        _ count: Int
+        _ frame: StepFrame, _ rows: RowMath<Value>, _ x: UnsafePointer<Value>,
+        _ y: UnsafeMutablePointer<Value>, _ count: Int
     ) {
         let largest = rows.largest(x, count)
         var isOpen = true

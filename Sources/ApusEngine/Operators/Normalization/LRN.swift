@@ -23,13 +23,15 @@ struct LRN: AxisLineFunction {
     static var worksInPlace: Bool { false }
 
     func callAsFunction<Value: FloatMath>(
-        _ rows: RowMath<Value>, _ x: UnsafePointer<Value>, _ y: UnsafeMutablePointer<Value>,
-        _ count: Int
+        _ frame: StepFrame, _ rows: RowMath<Value>, _ x: UnsafePointer<Value>,
+        _ y: UnsafeMutablePointer<Value>, _ count: Int
     ) {
         let before = min((size - 1) / 2, count)
         let after = min(size - 1 - (size - 1) / 2, count)
         let (factor, bias) = (Value(alpha) / Value(size), Value(bias))
+        var meter = CancellationMeter()
         for i in 0..<count {
+            if meter.isCancelled(frame, after: before + after) { return }
             var sum = Value.zero
             for j in max(0, i - before)...min(count - 1, i + after) { sum += x[j] * x[j] }
             let base = bias + factor * sum

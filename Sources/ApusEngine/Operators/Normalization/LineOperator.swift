@@ -7,8 +7,8 @@ protocol LineFunction: Sendable {
     static var worksInPlace: Bool { get }
     /// Writes the result of a line of at least one element.
     func callAsFunction<Value: FloatMath>(
-        _ rows: RowMath<Value>, _ x: UnsafePointer<Value>, _ y: UnsafeMutablePointer<Value>,
-        _ count: Int)
+        _ frame: StepFrame, _ rows: RowMath<Value>, _ x: UnsafePointer<Value>,
+        _ y: UnsafeMutablePointer<Value>, _ count: Int)
 }
 
 /// Which elements of a tensor make a line.
@@ -69,8 +69,8 @@ struct LineOperator<Function: AxisLineFunction>: StepOperator {
         let function = function
         builder.addLines(
             lines, of: type, worksInPlace: Function.worksInPlace, operationsPerElement: 16
-        ) { _, x, y, _ in
-            function(rows, x, y, lines.length)
+        ) { frame, x, y, _ in
+            function(frame, rows, x, y, lines.length)
         }
     }
 }

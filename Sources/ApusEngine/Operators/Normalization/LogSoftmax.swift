@@ -9,8 +9,8 @@ struct LogSoftmax: AxisLineFunction {
     static var worksInPlace: Bool { false }
 
     func callAsFunction<Value: FloatMath>(
-        _ rows: RowMath<Value>, _ x: UnsafePointer<Value>, _ y: UnsafeMutablePointer<Value>,
-        _ count: Int
+        _ frame: StepFrame, _ rows: RowMath<Value>, _ x: UnsafePointer<Value>,
+        _ y: UnsafeMutablePointer<Value>, _ count: Int
     ) {
         let largest = rows.largest(x, count)
         let logarithm = Value.log(rows.exponentials(x, shift: largest, y, count))

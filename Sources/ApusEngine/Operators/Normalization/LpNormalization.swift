@@ -15,8 +15,8 @@ struct LpNormalization: AxisLineFunction {
     static var worksInPlace: Bool { true }
 
     func callAsFunction<Value: FloatMath>(
-        _ rows: RowMath<Value>, _ x: UnsafePointer<Value>, _ y: UnsafeMutablePointer<Value>,
-        _ count: Int
+        _ frame: StepFrame, _ rows: RowMath<Value>, _ x: UnsafePointer<Value>,
+        _ y: UnsafeMutablePointer<Value>, _ count: Int
     ) {
         var norm = Value.zero
         if isSquared {

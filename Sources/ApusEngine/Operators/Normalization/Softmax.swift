@@ -10,8 +10,8 @@ struct Softmax: AxisLineFunction {
     static var worksInPlace: Bool { true }
 
     func callAsFunction<Value: FloatMath>(
-        _ rows: RowMath<Value>, _ x: UnsafePointer<Value>, _ y: UnsafeMutablePointer<Value>,
-        _ count: Int
+        _ frame: StepFrame, _ rows: RowMath<Value>, _ x: UnsafePointer<Value>,
+        _ y: UnsafeMutablePointer<Value>, _ count: Int
     ) {
         let sum = rows.exponentials(x, shift: rows.largest(x, count), y, count)
         rows.scale(y, by: 1 / sum, y, count)

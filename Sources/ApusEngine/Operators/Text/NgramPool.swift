@@ -147,12 +147,14 @@ struct NgramPool: Sendable {
     func item(_ text: [UInt8]) -> Int32 { strings[text] ?? -1 }
 
     /// Adds a row's n-grams to `y`, which has `outputCount` elements.
-    func count(_ row: [Int32], into y: UnsafeMutablePointer<Float>) {
+    func count(
+        _ row: [Int32], into y: UnsafeMutablePointer<Float>, isCancelled: () -> Bool
+    ) {
         var shortest = lengths.lowerBound
         for distance in 1...skipCountMax + 1 {
             // Items that far apart do not fit into the row.
             let (span, overflow) = distance.multipliedReportingOverflow(by: shortest - 1)
-            if overflow || span >= row.count { break }
+            if overflow || span >= row.count || isCancelled() { break }
             for start in 0..<row.count - span {
                 follow(row, start, distance, shortest, y)
             }

@@ -19,13 +19,17 @@ struct StringConcat: ValueOperator {
             throw context.fail("the result \(shape) is too large")
         }
         let layout = StridedLayout(output: shape, broadcasting: [x.shape, y.shape])
-        let byteCount = (0..<count).reduce(0) { total, index in
-            let offsets = layout.offsets(at: index)
-            return total
-                + Tensor.heldByteCount(
+        // At first their places alone, so that there is an end to what is added up.
+        try context.reserve(count: count, byteCount: 8)
+        var byteCount = 0
+        try context.forEachPiece(of: 0..<count) { piece in
+            for index in piece {
+                let offsets = layout.offsets(at: index)
+                byteCount += Tensor.heldByteCount(
                     ofString: first[offsets[0]].count + second[offsets[1]].count)
+            }
         }
-        try context.reserve(byteCount: byteCount)
+        try context.reserve(byteCount: byteCount - 8 * count)
         var result: [[UInt8]] = []
         result.reserveCapacity(count)
         for index in 0..<count {

@@ -27,9 +27,9 @@ struct StringSplit: ValueOperator {
         try context.reserve(
             count: texts.reduce(0) { $0 + $1.count + 1 }, byteCount: MemoryLayout<Range<Int>>.stride
         )
-        let parts = try context.map(texts) { text in
-            text.withUnsafeBufferPointer {
-                delimiter.isEmpty ? splitAtSpaces($0) : splitAtDelimiter($0)
+        let parts = try context.map(texts) { text throws(EngineError) in
+            try text.withUnsafeBufferPointer { text throws(EngineError) in
+                try delimiter.isEmpty ? splitAtSpaces(text) : splitAtDelimiter(text, context)
             }
         }
         let width = parts.reduce(0) { max($0, $1.count) }
@@ -53,11 +53,21 @@ struct StringSplit: ValueOperator {
         ]
     }
 
-    private func splitAtDelimiter(_ text: UnsafeBufferPointer<UInt8>) -> [Range<Int>] {
+    private func splitAtDelimiter(
+        _ text: UnsafeBufferPointer<UInt8>, _ context: EvaluationContext
+    ) throws(EngineError) -> [Range<Int>] {
         var result: [Range<Int>] = []
         var start = 0
         var index = 0
+        // A long delimiter may be compared nearly to its end at each place.
+        let interval = max((1 << 20) / delimiter.count, 1)
+        var placesToCheck = interval
         while index + delimiter.count <= text.count, result.count < cutCountMax {
+            placesToCheck -= 1
+            if placesToCheck == 0 {
+                placesToCheck = interval
+                try context.checkCancelled()
+            }
             if text[index..<index + delimiter.count].elementsEqual(delimiter) {
                 result.append(start..<index)
                 index += delimiter.count

@@ -62,7 +62,7 @@ struct TfIdfVectorizer: StringOperator {
                 }
                 let y = frame.output(0, as: Float.self) + row * pool.outputCount
                 y.update(repeating: 0, count: pool.outputCount)
-                pool.count(items, into: y)
+                pool.count(items, into: y) { frame.isCancelled }
             }
         }
     }
@@ -89,7 +89,9 @@ struct TfIdfVectorizer: StringOperator {
                             let items = words[row * rowLength..<(row + 1) * rowLength].map {
                                 pool.item($0)
                             }
-                            pool.count(items, into: start + row * pool.outputCount)
+                            pool.count(items, into: start + row * pool.outputCount) {
+                                context.session.cancellation?.isStopped == true
+                            }
                             try context.checkCancelled()
                         }
                     }
