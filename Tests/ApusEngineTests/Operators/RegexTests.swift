@@ -73,6 +73,8 @@ struct RegexTests {
             let error = #expect(throws: EngineError.self) { try matches(pattern, [""]) }
             #expect(error?.message.contains("pattern") == true)
         }
+        let nothing = String(repeating: "(?:", count: 9) + String(repeating: "){1000}", count: 9)
+        #expect(try matches(nothing, ["", "a"]) == [1, 0])
         // Each search would run to the end of the text.
         #expect(throws: EngineError.self) {
             try run(

@@ -104,7 +104,12 @@ struct RegexProgram: Sendable {
                 instructions[loop] = .split(start, next)
                 next = loop
             }
-            for _ in 0..<minimum { next = try compile(part, next: next) }
+            for _ in 0..<minimum {
+                let start = try compile(part, next: next)
+                // What takes nothing takes nothing a thousand times, at any depth.
+                if start == next { break }
+                next = start
+            }
             return next
         }
     }
