@@ -32,6 +32,10 @@ enum ProgramRunner {
     private static func plan(
         _ program: Program, _ signature: [PlannedTensor], _ session: RunSession
     ) throws(PlanningFailure) -> Plan {
+        // The model's own words, and not those of a tensor that is there.
+        for tensor in signature where tensor.shape.checkedElementCount == nil {
+            throw .error(.limitExceeded("no memory holds an input of shape \(tensor.shape)"))
+        }
         let assembler = PlanAssembler(services: session.services, lastUse: program.lastUse)
         for (index, name) in (program.graph.inputs.map(\.name) + program.captures).enumerated() {
             assembler.addInput(name, signature[index], index: index)

@@ -13,24 +13,32 @@ struct RankInference {
     init(_ graph: Graph) {
         for (name, tensor) in graph.initializers {
             ranks[name] = tensor.shape.count
-            if tensor.shape.count == 1 { lengths[name] = tensor.shape[0] }
+            if tensor.shape.count == 1 { lengths[name] = Self.possible(tensor.shape[0]) }
         }
         // Requests are checked against these.
         for value in graph.inputs {
             ranks[value.name] = value.shape?.count
-            if let shape = value.shape, shape.count == 1, shape[0] >= 0 {
-                lengths[value.name] = shape[0]
+            if let shape = value.shape, shape.count == 1 {
+                lengths[value.name] = Self.possible(shape[0])
             }
         }
         for node in graph.nodes where node.domain.isEmpty || node.domain == "apus" {
             guard let output = node.outputs.first else { continue }
-            let rank = rank(of: node)
+            let rank = rank(of: node).flatMap(Self.possible)
             if !output.isEmpty { ranks[output] = rank }
             if node.opType == "Split" {
                 for other in node.outputs.dropFirst() where !other.isEmpty { ranks[other] = rank }
             }
-            if rank == 1, !output.isEmpty { lengths[output] = length(of: node) }
+            if rank == 1, !output.isEmpty {
+                lengths[output] = length(of: node).flatMap(Self.possible)
+            }
         }
+    }
+
+    /// Ranks, and the lengths that become ranks: what is larger would overflow in a chain of nodes that
+    /// each double it.
+    private static func possible(_ number: Int) -> Int? {
+        (0...Shape.rankMax).contains(number) ? number : nil
     }
 
     private func rank(_ node: Node, _ input: Int) -> Int? {

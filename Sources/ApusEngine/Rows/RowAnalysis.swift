@@ -139,8 +139,11 @@ struct RowAnalysis {
             rest.append(
                 length >= 0 ? length : lengths.length(of: input.dimensionNames[axis]))
         }
-        return Value(
-            Self.rowCounts.map { PlannedTensor(type, [$0] + rest) }, rows: RowAxis(0))
+        let tensors = Self.rowCounts.map { PlannedTensor(type, [$0] + rest) }
+        guard tensors.allSatisfy({ $0.shape.checkedElementCount != nil }) else {
+            throw Finding(node: label, reason: "is larger than any memory")
+        }
+        return Value(tensors, rows: RowAxis(0))
     }
 
     // MARK: Walk

@@ -15,6 +15,9 @@ struct RowStep {
         let seen = RowAnalysis.rowCounts.indices.map { planInputs(at: $0) }
         if let contents = try knownContents(seen) { return contents }
         let outputs = try seen.map { try self.outputs(for: $0) }
+        guard outputs.allSatisfy({ $0.count == outputs[0].count }) else {
+            throw RowMixing("has more outputs the more rows the batch has")
+        }
         if let folded = folded(outputs) { return folded }
         var finding = inputs.lazy.compactMap { $0?.finding }.first
         if finding == nil {
@@ -54,6 +57,15 @@ struct RowStep {
     }
 
     private func outputs(for inputs: PlanInputs) throws -> [PlannedTensor] {
+        let outputs = try declaredOutputs(for: inputs)
+        // Operators that come after count on it, as they do in plans.
+        guard outputs.allSatisfy({ $0.shape.checkedElementCount != nil }) else {
+            throw EngineError.limitExceeded("no memory holds an output of it")
+        }
+        return outputs
+    }
+
+    private func declaredOutputs(for inputs: PlanInputs) throws -> [PlannedTensor] {
         if let op = bound.op as? any ShapedValueOperator { return try op.outputs(for: inputs) }
         guard let op = bound.op as? any StepOperator else {
             throw RowMixing("has outputs whose shapes depend on data")

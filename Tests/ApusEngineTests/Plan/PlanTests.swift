@@ -228,6 +228,23 @@ struct InvalidGraphTests {
         #expect(output[0].floats == [6])
     }
 
+    @Test func inputsThatNoMemoryHoldsAreRefused() throws {
+        let shapes: [[Int?]] = [
+            [1 << 40, 1 << 40], [.max, 2], [nil, 1 << 47, 1 << 47, 0], [.max, .max, .max],
+        ]
+        for shape in shapes {
+            for type in ["Flatten", "Relu", "Transpose", "GlobalAveragePool"] {
+                let graph = Graph.make(
+                    inputs: [.make("x", shape)], outputs: [.make("y", nil)],
+                    [.make(type, ["x"], ["y"])])
+                let model = try EngineModel(graph)
+                if !shape.contains(nil) {
+                    #expect(throws: EngineError.self) { try model.checkFixedShapes() }
+                }
+            }
+        }
+    }
+
     @Test func inputsOfTheWrongShapeOrTypeAreRefusedByName() throws {
         let model = try EngineModel(
             .make(

@@ -229,6 +229,55 @@ import Testing
         #expect(try !choice(.make("CumSum", ["x", "axes"], ["b"])).isIndependent)
     }
 
+    /// What a plan refuses, the analysis must not stumble over.
+    @Test func shapesThatNoMemoryHoldsAreNotProven() throws {
+        let long = try Tensor.int64s([3], [1, 1 << 40, 1 << 40])
+        for (inputs, nodes) in [
+            (
+                [GraphValue.make("x", [nil, 1 << 40, 1 << 40])],
+                [Node.make("Flatten", ["x"], ["y"])]
+            ),
+            (
+                [.make("x", [nil, 1, 1])],
+                [.make("Expand", ["x", "long"], ["e"]), .make("Flatten", ["e"], ["y"])]
+            ),
+        ] {
+            #expect(
+                try !verdict(inputs: inputs, constants: ["long": long], nodes).isIndependent)
+        }
+    }
+
+    /// The number of outputs follows from the length of a content, and that one from the batch.
+    @Test func aNumberOfOutputsThatFollowsTheRowsIsNotProven() throws {
+        expectMixing(
+            "Split",
+            try verdict(
+                inputs: [.make("x", [nil, 0])],
+                constants: [
+                    "all": .int64s([1000], [Int64](repeating: 0, count: 1000)),
+                    "axis": .int64s([1], [0]), "end": .int64s([1], [.max]),
+                ],
+                [
+                    .make("Shape", ["x"], ["n"], ["end": .int(1)]),
+                    .make("Slice", ["all", "n", "end", "axis"], ["parts"]),
+                    .make("Split", ["x", "parts"], ["y"], ["axis": .int(1)]),
+                ]))
+    }
+
+    @Test func aLoopMayNameFewerInputsThanItHas() throws {
+        let body = Graph.make(
+            inputs: [.make("i", [], .int64), .make("c", [], .bool)],
+            outputs: [.make("c", [], .bool), .make("s", [nil, 6])],
+            [.make("Relu", ["x"], ["s"])])
+        for names in [[], ["n"]] {
+            expectMixing(
+                "Loop",
+                try verdict(
+                    constants: ["n": .int64s([], [3])],
+                    [.make("Loop", names, ["y"], ["body": .graph(body)])]))
+        }
+    }
+
     @Test func rowsAreFollowedThroughALoop() throws {
         func loop(_ step: Node) throws -> RowVerdict {
             let body = Graph.make(

@@ -67,8 +67,8 @@ extension Loop: RowFlowOperator {
         _ inputs: [RowAnalysis.Value?], captured: [String: RowAnalysis.Value],
         in analysis: RowAnalysis
     ) throws -> [RowAnalysis.Value] {
-        try analysis.requireFixed(inputs[0], "number of trips")
-        try analysis.requireFixed(inputs[1], "condition")
+        try analysis.requireFixed(inputs.first ?? nil, "number of trips")
+        try analysis.requireFixed(inputs.dropFirst().first ?? nil, "condition")
         guard body.graph.outputs.count == 1 + carriedCount else {
             throw RowMixing("stacks what its iterations make")
         }

@@ -207,7 +207,7 @@ extension Scan: RowFlowOperator {
         }
         let stacks = try zip(results[stateCount...], outputAxes).map { value, axis in
             guard let stacked = value.stacked(length[0], axis: axis) else {
-                throw RowMixing("stacks along an axis that is not there")
+                throw RowMixing("stacks along an axis that is not there, or too much")
             }
             return stacked
         }
@@ -231,11 +231,13 @@ extension RowAnalysis.Value {
         let rank = tensors[0].shape.count + 1
         let axis = axis < 0 ? axis + rank : axis
         guard (0..<rank).contains(axis) else { return nil }
+        let stacks = tensors.map {
+            var shape = $0.shape
+            shape.insert(count, at: axis)
+            return PlannedTensor($0.dataType, shape)
+        }
+        guard stacks.allSatisfy({ $0.shape.checkedElementCount != nil }) else { return nil }
         return RowAnalysis.Value(
-            tensors.map {
-                var shape = $0.shape
-                shape.insert(count, at: axis)
-                return PlannedTensor($0.dataType, shape)
-            }, rows: rows.map { $0.moved(to: $0.axis + ($0.axis >= axis ? 1 : 0)) })
+            stacks, rows: rows.map { $0.moved(to: $0.axis + ($0.axis >= axis ? 1 : 0)) })
     }
 }
