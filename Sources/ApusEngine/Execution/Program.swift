@@ -38,6 +38,7 @@ public final class Program: Sendable {
         var known = Set(graph.inputs.map(\.name))
         known.formUnion(graph.initializers.keys)
         var free: [String] = []
+        var freeNames = Set<String>()
         var bound: [BoundNode] = []
         var made = known
         for node in graph.nodes {
@@ -51,12 +52,11 @@ public final class Program: Sendable {
             let op = try OperatorTable.makeOperator(NodeReader(node, depth: depth))
             var captures: [String] = []
             if let control = op as? any ControlFlowOperator {
-                for name in control.bodies.flatMap(\.captures) where !captures.contains(name) {
-                    captures.append(name)
-                }
+                var seen = Set<String>()
+                captures = control.bodies.flatMap(\.captures).filter { seen.insert($0).inserted }
             }
             for name in node.inputs + captures where !name.isEmpty && !known.contains(name) {
-                if !free.contains(name) { free.append(name) }
+                if freeNames.insert(name).inserted { free.append(name) }
             }
             known.formUnion(node.outputs)
             bound.append(
@@ -65,7 +65,7 @@ public final class Program: Sendable {
                     number: bound.count))
         }
         for output in graph.outputs where !known.contains(output.name) {
-            if !free.contains(output.name) { free.append(output.name) }
+            if freeNames.insert(output.name).inserted { free.append(output.name) }
         }
         var lastUse: [String: Int] = [:]
         for (index, node) in bound.enumerated() {

@@ -26,7 +26,7 @@ struct EliminateCommonSubexpressions: GraphPass {
                 continue
             }
             for (name, first) in zip(node.outputs, outputs) where !name.isEmpty {
-                renaming[name] = first
+                renaming.rename(name, to: first)
             }
         }
         // Nodes may stand before those whose outputs they read.
@@ -46,7 +46,7 @@ struct EliminateCommonSubexpressions: GraphPass {
                 $0.tensor.dataType == tensor.dataType && $0.tensor.shape == tensor.shape
             }
             if let same, !pinned.contains(name) {
-                renaming[name] = same.name
+                renaming.rename(name, to: same.name)
             } else {
                 known[content, default: []].append((name, tensor))
             }

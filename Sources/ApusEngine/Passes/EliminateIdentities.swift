@@ -16,7 +16,7 @@ struct EliminateIdentities: GraphPass {
             switch try replacement(of: node, uses, graph) {
             case .keep: nodes.append(node)
             case .node(let new): nodes.append(new)
-            case .value(let name): renaming[output] = name
+            case .value(let name): renaming.rename(output, to: name)
             }
         }
         graph.nodes = nodes.map { renaming.applied(to: $0) }
@@ -81,24 +81,27 @@ struct EliminateIdentities: GraphPass {
 struct Renaming {
     private var names: [String: String] = [:]
 
-    subscript(name: String) -> String {
-        get {
-            // A cycle of names would be a cycle of nodes, which is refused later.
-            var (current, steps) = (name, 0)
-            while let next = names[current], steps <= names.count {
-                current = next
-                steps += 1
-            }
-            return current
-        }
-        set { names[name] = newValue }
-    }
+    mutating func rename(_ name: String, to new: String) { names[name] = new }
 
-    func applied(to node: Node) -> Node {
+    mutating func applied(to node: Node) -> Node {
         guard node.inputs.contains(where: { names[$0] != nil }) else { return node }
         var result = node
-        result.inputs = node.inputs.map { self[$0] }
+        for index in result.inputs.indices { result.inputs[index] = final(result.inputs[index]) }
         return result
+    }
+
+    /// The last of the names that follow a name. Those on the way are led to it at once, so that many
+    /// readers of a long chain do not walk it again and again.
+    private mutating func final(_ name: String) -> String {
+        var chain: [String] = []
+        var last = name
+        // A cycle of names would be a cycle of nodes, which is refused later.
+        while let next = names[last], chain.count <= names.count {
+            chain.append(last)
+            last = next
+        }
+        for name in chain where name != last { names[name] = last }
+        return last
     }
 }
 

@@ -178,6 +178,18 @@ struct RecognitionTests {
         #expect(try run(model, .floats([2, 8], arguments)) == arguments)
     }
 
+    /// In the order of a file that has the last one first, each with a reader of its own.
+    @Test func chainsOfIdentitiesGo() throws {
+        let links = (0..<300).reversed().map { index in
+            Node.make("Identity", [index == 0 ? "x" : "i\(index - 1)"], ["i\(index)"])
+        }
+        let readers = (0..<300).map { Node.make("Relu", ["i\($0)"], ["r\($0)"]) }
+        let sum = Node.make("Max", readers.map { $0.outputs[0] }, ["y"])
+        let model = try model(links + readers + [sum], [:])
+        #expect(model.operatorCounts == ["Relu": 1, "Max": 1])
+        #expect(try run(model, .floats([2, 8], arguments)) == arguments.map { max($0, 0) })
+    }
+
     @Test func transposesInARowBecomeOne() throws {
         let model = try model(
             [
