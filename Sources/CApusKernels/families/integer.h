@@ -104,7 +104,10 @@ static void depthwise_s16(const apus_window *window, const int16_t *x, size_t ch
                     int64_t offset = outer + offsets[k];
                     if (offset < 0) continue;
                     const int16_t *row = start + offset;
-                    for (size_t c = 0; c < channels; c++) y[c] += (int32_t)row[c] * weight[c];
+                    for (size_t c = 0; c < channels; c++) {
+                        // Sums wrap, as those of the products above do.
+                        y[c] = (int32_t)((uint32_t)y[c] + (uint32_t)((int32_t)row[c] * weight[c]));
+                    }
                 }
             } while (window_next_outer_tap(window, tap));
         }
