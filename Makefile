@@ -21,6 +21,9 @@ CHECKED := --explicit-target-dependency-import-check error
 # The compiler proves exclusive access or the debug build, which all tests run, checks it as it runs.
 OPTIMIZED := -c release -Xswiftc -enforce-exclusivity=unchecked
 RELEASE := $(OPTIMIZED) --static-swift-stdlib --disable-local-rpath --product apus $(CHECKED)
+# Undefined behaviour of C and C++ is a trap.
+UNDEFINED := $(foreach flag,-fsanitize=undefined -fsanitize-trap=undefined,\
+	-Xcc $(flag) -Xcxx $(flag))
 APUS := .build/release/apus
 DEBUG_APUS := .build/debug/apus
 TOOLS := .build/tools
@@ -66,9 +69,11 @@ format: ## format all sources in place
 golden: test-packages ## rewrite expected outputs; review the difference
 	APUS_WRITE_GOLDEN=1 $(SWIFT) test $(CHECKED)
 
-fuzz: packages ## mutate ONNX files, JSON bodies and config texts: 200,000 each
+fuzz: packages ## mutate models, JSON bodies and config texts under AddressSanitizer: 200,000 each
 	APUS_FUZZ_COUNT=$(or $(FUZZ_COUNT),200000) SWIFT_BACKTRACE=enable=no \
-		$(SWIFT) test $(CHECKED) --filter Fuzz
+		ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1 \
+		$(SWIFT) test $(CHECKED) --scratch-path .build/fuzz -c release -Xswiftc -enable-testing \
+		--sanitize address $(UNDEFINED) --filter Fuzz
 
 tsan: test-packages ## run the unit tests under ThreadSanitizer
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test $(CHECKED) --scratch-path .build/tsan \

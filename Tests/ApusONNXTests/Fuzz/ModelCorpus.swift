@@ -2,18 +2,27 @@ import ApusCore
 import ApusEngine
 import ApusTestSupport
 import FoundationEssentials
+import Glibc
 
 @testable import ApusONNX
 
 /// Makes the models that the fuzz tests start from: small ones with every kind of message, and the
-/// small golden models.
+/// small golden models. `APUS_FUZZ_CORPUS` adds the ONNX files of a directory.
 enum ModelCorpus {
+    /// Larger models are no richer, but slower.
+    private static let byteCountMax = 8192
+
     static func models() throws -> [[UInt8]] {
         var models = [small, functions, controlFlow, everyType].map(\.bytes)
-        for name in GoldenModelTests.names {
-            let path = ApusTestSupport.GoldenCase.folder("models/\(name)/model.onnx")
+        var paths = GoldenModelTests.names.map {
+            ApusTestSupport.GoldenCase.folder("models/\($0)/model.onnx")
+        }
+        if let directory = getenv("APUS_FUZZ_CORPUS").map({ String(cString: $0) }) {
+            paths += DirectoryListing.names(in: directory).map { "\(directory)/\($0)" }
+        }
+        for path in paths {
             let data = try Data(contentsOf: URL(filePath: path))
-            if data.count < 4096 { models.append(Array(data)) }
+            if data.count < byteCountMax { models.append(Array(data)) }
         }
         return models
     }
@@ -28,73 +37,46 @@ enum ModelCorpus {
         ].map(ValueWriter.bytes)
     }
 
+    /// Nodes of the models, those of their sub-graphs left out.
+    static func nodes(of models: [[UInt8]]) -> [[UInt8]] {
+        models.flatMap { WireMessage($0).contents(of: ONNXField.Model.graph) }
+            .flatMap { WireMessage($0).contents(of: ONNXField.Graph.node) }
+    }
+
     /// A model with one message changed, at any depth, and all lengths around it right again: what a
     /// blind change of bytes hardly ever makes.
-    static func mutation(of corpus: [[UInt8]], _ random: inout SeededRandom) -> [UInt8] {
-        guard let model = corpus.randomElement(using: &random) else { return [] }
-        return changed(model, depth: Int.random(in: 1...8, using: &random), &random)
+    static func mutation(of model: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
+        changed(model, depth: Int.random(in: 1...8, using: &random), &random)
     }
 
     private static func changed(
-        _ message: [UInt8], depth: Int, _ random: inout SeededRandom
+        _ bytes: [UInt8], depth: Int, _ random: inout SeededRandom
     ) -> [UInt8] {
-        var fields = split(message)
-        guard !fields.isEmpty else { return random.mutation(of: [message]) }
-        let index = Int.random(in: fields.indices, using: &random)
-        if depth > 0, let content = fields[index].content {
-            fields[index].content = changed(content, depth: depth - 1, &random)
-        } else {
-            switch UInt8.random(in: 0..<5, using: &random) {
-            case 0: fields.remove(at: index)
-            case 1: fields.insert(fields[index], at: Int.random(in: fields.indices, using: &random))
-            case 2: fields.swapAt(index, Int.random(in: fields.indices, using: &random))
-            case 3: fields[index].number = Int.random(in: 1...26, using: &random)
-            default:
-                if let content = fields[index].content {
-                    fields[index].content = random.mutation(of: [content])
-                } else {
-                    let numbers = [
-                        0, 1, 2, 7, -1, 64, 1 << 31, 1 << 62, Int.max, Int.min,
-                        Int.random(in: 0...30, using: &random),
-                    ]
-                    fields[index].value = numbers.randomElement(using: &random) ?? 0
-                }
+        var message = WireMessage(bytes)
+        guard let index = message.fields.indices.randomElement(using: &random) else {
+            return random.mutation(of: [bytes])
+        }
+        if depth > 0, case .bytes(let content) = message.fields[index].content {
+            message.fields[index].content = .bytes(changed(content, depth: depth - 1, &random))
+            return message.bytes
+        }
+        let places = message.fields.indices
+        switch UInt8.random(in: 0..<5, using: &random) {
+        case 0: message.fields.remove(at: index)
+        case 1:
+            message.fields.insert(message.fields[index], at: Int.random(in: places, using: &random))
+        case 2: message.fields.swapAt(index, Int.random(in: places, using: &random))
+        case 3: message.fields[index].number = Int.random(in: 1...26, using: &random)
+        default:
+            switch message.fields[index].content {
+            case .bytes(let content):
+                message.fields[index].content = .bytes(random.mutation(of: [content]))
+            case .varint, .fixed32, .fixed64:
+                let number = FuzzElements.numbers.randomElement(using: &random) ?? 0
+                message.fields[index].content = .varint(number)
             }
         }
-        var writer = MessageWriter()
-        for field in fields {
-            if let content = field.content {
-                writer.message(field.number, content)
-            } else if let float = field.float {
-                writer.float(field.number, float)
-            } else {
-                writer.varint(field.number, field.value)
-            }
-        }
-        return writer.bytes
-    }
-
-    private struct Field {
-        var number: Int
-        var content: [UInt8]?
-        var float: Float?
-        var value = 0
-    }
-
-    private static func split(_ message: [UInt8]) -> [Field] {
-        var reader = WireReader(FileBytes(message, name: "message"), 0..<message.count)
-        var fields: [Field] = []
-        while let field = try? reader.next() {
-            var result = Field(number: Int(field.number))
-            switch field.content {
-            case .bytes(let range): result.content = Array(message[range])
-            case .varint(let value): result.value = Int(truncatingIfNeeded: value)
-            case .fixed32(let bits): result.float = Float(bitPattern: bits)
-            case .fixed64: continue
-            }
-            fields.append(result)
-        }
-        return fields
+        return message.bytes
     }
 
     // MARK: Models
