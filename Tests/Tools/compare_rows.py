@@ -47,6 +47,23 @@ def encoded(array):
     return b"".join(parts)
 
 
+def split_rows(output, content):
+    """The bytes of each row of an output; all of them in one where it has no rows."""
+    count = output["shape"][0] if output["shape"] else 0
+    if count == 0:
+        return [content]
+    if output["datatype"] != "BYTES":
+        own = len(content) // count
+        return [content[row * own : (row + 1) * own] for row in range(count)]
+    strings, place = [], 0
+    while place < len(content):
+        end = place + 4 + int.from_bytes(content[place : place + 4], "little")
+        strings.append(content[place:end])
+        place = end
+    own = len(strings) // count
+    return [b"".join(strings[row * own : (row + 1) * own]) for row in range(count)]
+
+
 class Daemon:
     def __init__(self, apus, repository):
         command = [apus, "serve", "--log-level", "error", "--http-port", PORT,
@@ -75,7 +92,7 @@ class Daemon:
         return False
 
     def infer(self, model, feeds):
-        """Bytes by output, with the number of rows: {name: (shape, bytes)}; None if refused."""
+        """Rows by output: {name: (shape, a list of bytes)}; None if refused."""
         tensors = [
             {"name": name, "shape": list(array.shape), "datatype": triton_name(array),
              "parameters": {"binary_data_size": len(encoded(array))}}
@@ -91,7 +108,8 @@ class Daemon:
         outputs, place = {}, length
         for output in json.loads(body[:length])["outputs"]:
             size = output["parameters"]["binary_data_size"]
-            outputs[output["name"]] = (output["shape"], body[place : place + size])
+            content = body[place : place + size]
+            outputs[output["name"]] = (output["shape"], split_rows(output, content))
             place += size
         return outputs
 
@@ -146,12 +164,10 @@ def seen_to_mix(daemon, model, feeds):
             if alone is None:
                 return "refused"
             for name, (shape, content) in together.items():
-                if not shape or shape[0] != size or len(content) % size:
-                    if name in alone and alone[name] != (shape, content):
-                        return f'output "{name}" is not a row each'
-                    continue
-                own = len(content) // size
-                if content[place * own : (place + 1) * own] != alone[name][1]:
+                if len(content) != size:
+                    if alone[name] != (shape, content):
+                        return f'output "{name}" does not have a row each'
+                elif content[place : place + 1] != alone[name][1]:
                     return f'output "{name}", row {place} of {size}'
     return None
 
