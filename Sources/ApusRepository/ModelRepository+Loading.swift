@@ -265,7 +265,7 @@ struct LoadJob: Sendable {
     ) -> LoadOutcome {
         guard let journal else { return load(loader, control, events) }
         let subject = LoadJournal.Subject(identity: bundle.identity, path: path, content: stamp)
-        switch journal.begin(subject) {
+        switch journal.begin(subject, isStopped: { control.isStopped }) {
         case .refused(let reason): return .failure(reason: reason)
         case .load(record: nil): return load(loader, control, events)
         case .load(record: let record?):

@@ -61,7 +61,7 @@ public final class Program: Sendable {
             known.formUnion(node.outputs)
             bound.append(
                 BoundNode(
-                    node: node.withoutConstantsOfBodies(), op: op, captures: captures,
+                    node: node.withoutAttributes(), op: op, captures: captures,
                     number: bound.count))
         }
         for output in graph.outputs where !known.contains(output.name) {
@@ -156,16 +156,10 @@ extension Node {
         }
     }
 
-    /// The node without the constants of its sub-graphs, which the operator has taken over.
-    func withoutConstantsOfBodies() -> Node {
-        guard hasBodies else { return self }
+    /// The node without what its operator has taken over: sub-graphs with their constants, trees.
+    func withoutAttributes() -> Node {
         var bare = self
-        for (name, attribute) in attributes {
-            switch attribute {
-            case .graph, .graphs: bare.attributes[name] = nil
-            default: continue
-            }
-        }
+        bare.attributes = [:]
         return bare
     }
 

@@ -1,4 +1,5 @@
 import ApusCore
+import Dispatch
 import Glibc
 
 /// Remembers on disk which versions are being loaded, so that one that ends the process does not end
@@ -6,7 +7,8 @@ import Glibc
 ///
 /// Each version has a file while it is loaded, which holds how many loads of these files have begun
 /// and not ended. Whoever loads keeps the file locked, so one that is not locked is of a process that
-/// died. Nothing is forced to the disk: the files outlive the process, not the machine.
+/// died. What was being loaded at a death is loaded alone among such next time, so that those that were
+/// loaded beside the guilty one do not share its fate. Nothing is forced to the disk: the files outlive the process, not the machine.
 final class LoadJournal: Sendable {
     /// What is loaded.
     struct Subject: Sendable {
@@ -28,10 +30,14 @@ final class LoadJournal: Sendable {
         private let path: String
         /// -1 when it has ended.
         private let descriptor: Guarded<Int32>
+        private let onEnd: @Sendable () -> Void
 
-        fileprivate init(path: String, descriptor: Int32) {
+        fileprivate init(
+            path: String, descriptor: Int32, onEnd: @escaping @Sendable () -> Void
+        ) {
             self.path = path
             self.descriptor = Guarded(descriptor)
+            self.onEnd = onEnd
         }
 
         deinit { descriptor.withLock { if $0 >= 0 { close($0) } } }
@@ -45,6 +51,7 @@ final class LoadJournal: Sendable {
             guard open >= 0 else { return }
             unlink(path)
             close(open)
+            onEnd()
         }
     }
 
@@ -57,6 +64,8 @@ final class LoadJournal: Sendable {
 
     private let directory: String
     private let state = Guarded(State())
+    /// Held by the load of what was being loaded at a death.
+    private let suspectTurn = DispatchSemaphore(value: 0)
 
     /// - Parameters:
     ///   - parent: the state directory; made if it is not there.
@@ -68,6 +77,7 @@ final class LoadJournal: Sendable {
             throw .unusable("\(parent) lies in the model repository \(place)")
         }
         directory = resolved + "/loading"
+        suspectTurn.signal()
         var path = resolved.hasPrefix("/") ? "" : "."
         for part in directory.split(separator: "/") {
             path += "/\(part)"
@@ -80,7 +90,8 @@ final class LoadJournal: Sendable {
 
     // MARK: Loads
 
-    func begin(_ subject: Subject) -> Verdict {
+    /// - Parameter isStopped: asked while another load is waited for; one that has stopped is not recorded.
+    func begin(_ subject: Subject, isStopped: () -> Bool = { false }) -> Verdict {
         let name = SHA256Digest.hex(of: Array("\(subject.path)\n\(subject.identity)".utf8))
         let path = "\(directory)/\(name)"
         // Another process that loads the same keeps its own count.
@@ -92,6 +103,11 @@ final class LoadJournal: Sendable {
                 reason: "\(deaths) processes ended while they loaded these files; they are tried "
                     + "again when they change, or when \(path) is removed")
         }
+        let isSuspect = deaths > 0
+        guard !isSuspect || takeSuspectTurn(isStopped) else {
+            close(descriptor)
+            return .load(record: nil)
+        }
         let text = "\(subject.content)\n\(deaths + 1)\n\(subject.identity)\n\(subject.path)\n"
         let bytes = Array(text.utf8)
         guard ftruncate(descriptor, 0) == 0,
@@ -99,15 +115,25 @@ final class LoadJournal: Sendable {
         else {
             unlink(path)
             close(descriptor)
+            if isSuspect { suspectTurn.signal() }
             return .load(record: nil)
         }
-        let record = Record(path: path, descriptor: descriptor)
+        let record = Record(path: path, descriptor: descriptor) { [suspectTurn] in
+            if isSuspect { suspectTurn.signal() }
+        }
         let isEnded = state.withLock { state in
             if !state.isEnded { state.open.append(record) }
             return state.isEnded
         }
         if isEnded { record.end() }
         return .load(record: record)
+    }
+
+    private func takeSuspectTurn(_ isStopped: () -> Bool) -> Bool {
+        while suspectTurn.wait(timeout: .now() + .milliseconds(50)) == .timedOut {
+            if isStopped() { return false }
+        }
+        return true
     }
 
     func end(_ record: Record) {

@@ -41,6 +41,26 @@ import Testing
         #expect(try isRefused(subject), "it stays refused")
     }
 
+    @Test func whatWasLoadedBesideTheGuiltyOneIsNotRefused() throws {
+        let neighbour = LoadJournal.Subject(
+            identity: subject.identity, path: "/models/iris/1", content: "b")
+        // Both are being loaded when the process dies; the next loads them one by one, and dies again.
+        for isFirst in [true, false] {
+            let journal = try journal()
+            guard case .load(record: .some(let guilty)) = journal.begin(subject) else {
+                Issue.record("one death is enough")
+                return
+            }
+            switch journal.begin(neighbour, isStopped: { true }) {
+            case .load(let record): #expect((record != nil) == isFirst)
+            case .refused(let reason): Issue.record("refused: \(reason)")
+            }
+            withExtendedLifetime((journal, guilty)) {}
+        }
+        #expect(try isRefused(subject))
+        #expect(try !isRefused(neighbour))
+    }
+
     @Test func aLoadThatEndsIsForgotten() throws {
         #expect(try die(subject))
         #expect(try !isRefused(subject))

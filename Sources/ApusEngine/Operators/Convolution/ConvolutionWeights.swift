@@ -36,6 +36,9 @@ struct ConvolutionWeights {
             input: input, layout: "convolution:\(type):\(matrices):\(scaleName)",
             byteCount: byteCount
         ) { source, target in
+            // The floats, and the matrix of a group.
+            let transient = try MemoryReservation(byteCount: count * 8)
+            defer { withExtendedLifetime(transient) {} }
             var floats = try WeightFloats.make(source, type, count: count)
             if !scale.isEmpty { multiply(&floats, by: scale) }
             matrices.pack(floats, target.baseAddress, kernels)
@@ -46,6 +49,7 @@ struct ConvolutionWeights {
         }
         let source = try builder.floatInput(input)
         let target = try builder.temporary(byteCount: byteCount)
+        try builder.charge(byteCount: count * 4)
         builder.addStep(isSerial: true, operationCount: count) { frame in
             let floats = UnsafeBufferPointer(
                 start: UnsafePointer(frame.memory(source, as: Float.self)), count: count)

@@ -136,6 +136,8 @@ struct IntegerConvolution {
                 guard let source = source.baseAddress, let target = target.baseAddress else {
                     return
                 }
+                let transient = try MemoryReservation(byteCount: packing.matrixByteCount)
+                defer { withExtendedLifetime(transient) {} }
                 let pack = { (zeros: UnsafeRawPointer?) throws(EngineError) in
                     _ = try type.visitInteger(
                         PackedWeights(
@@ -148,6 +150,7 @@ struct IntegerConvolution {
             if let constant { return constant }
         }
         let target = try builder.temporary(byteCount: byteCount)
+        try builder.charge(byteCount: packing.matrixByteCount)
         let weights = inputs.weights
         builder.addStep(
             isSerial: true, operationCount: byteCount
@@ -203,6 +206,9 @@ private struct IntegerWeights: Sendable, CustomStringConvertible {
     let zeroStep: Int
 
     var description: String { "\(groups)x\(columns)x\(channels)x\(taps):\(isDepthwise)" }
+
+    /// Of the matrix that is made on the way.
+    var matrixByteCount: Int { taps * padded * (isDepthwise ? groups : columns) * 2 }
 }
 
 private struct PackedWeights: IntegerVisitor {
