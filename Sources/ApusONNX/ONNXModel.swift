@@ -107,7 +107,8 @@ public struct ONNXModel: Sendable {
             throw .invalid(place: file.name, reason: "it imports no operator set")
         }
         let importer = GraphImporter(
-            tensors: tensors, functions: try FunctionTable(proto, place: file.name))
+            tensors: tensors, functions: try FunctionTable(proto, place: file.name),
+            isOfPyTorch: text(proto.producer_name) == "pytorch")
         let scope = ImportScope(opsetVersions: versions)
         let producer = [text(proto.producer_name), text(proto.producer_version)]
         return ONNXModel(

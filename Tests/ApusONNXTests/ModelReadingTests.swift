@@ -109,6 +109,18 @@ import Testing
         #expect(axes == [0])
     }
 
+    @Test(arguments: ["pytorch", "other"])
+    func resizesOfPyTorchAreMarked(_ producer: String) throws {
+        let graph = Proto.graph(
+            nodes: [Proto.node("Resize", ["x", "", "s"], ["y"])],
+            inputs: [Proto.value("x", 1, ["4"]), Proto.value("s", 1, ["1"])],
+            outputs: [Proto.value("y", 1, ["2"])])
+        let node = try #require(
+            try read(Proto.model(graph).text(2, producer)).graph.nodes.first)
+        let isMarked = node.attributes[Node.alignsByOutputAttribute] != nil
+        #expect(isMarked == (producer == "pytorch"))
+    }
+
     // MARK: Functions
 
     private var scaled: ProtoMessage {

@@ -7,6 +7,8 @@ internal import CONNX
 final class GraphImporter {
     let tensors: TensorReader
     private let functions: FunctionTable
+    /// Whether PyTorch wrote the model: where the standard leaves room, it means what PyTorch does.
+    private let isOfPyTorch: Bool
     /// Nodes made so far; functions that call functions can multiply them.
     private var nodeCount = 0
     private var functionCallCount = 0
@@ -16,9 +18,10 @@ final class GraphImporter {
 
     private static let nodeCountMax = 1_000_000
 
-    init(tensors: TensorReader, functions: FunctionTable) {
+    init(tensors: TensorReader, functions: FunctionTable, isOfPyTorch: Bool = false) {
         self.tensors = tensors
         self.functions = functions
+        self.isOfPyTorch = isOfPyTorch
     }
 
     func graph(
@@ -149,6 +152,9 @@ final class GraphImporter {
         node.attributes = try attributes(
             messages(proto.attribute, proto.n_attribute), scope,
             place: "\(place): node \(node.label)")
+        if isOfPyTorch, node.opType == "Resize", node.domain.isEmpty {
+            node.attributes[Node.alignsByOutputAttribute] = .int(1)
+        }
         return node
     }
 

@@ -166,6 +166,20 @@ struct ResizeTests {
         #expect(result.floats == [1, .infinity, .infinity, .infinity, 3])
     }
 
+    /// The first as in the standard's official cases, the second as in PyTorch.
+    @Test(arguments: [(0, 3.142857 as Float), (1, 4)])
+    func cornersOfAShrunkAxis(isOfPyTorch: Int, last: Float) throws {
+        let x = try Tensor.floats([4], [1, 2, 3, 4])
+        let result = try run(
+            "Resize", [x, nil, try .floats([1], [0.6])],
+            [
+                "mode": text("linear"), "coordinate_transformation_mode": text("align_corners"),
+                Node.alignsByOutputAttribute: .int(Int64(isOfPyTorch)),
+            ], opset: 19)[0]
+        #expect(result.floats.first == 1)
+        #expect(abs((result.floats.last ?? 0) - last) < 1e-5)
+    }
+
     @Test func oldOpsetsRepeat() throws {
         let x = try Tensor.floats([1, 1, 1, 2], [1, 2])
         let scales: Attribute = .floats([1, 1, 2, 3])

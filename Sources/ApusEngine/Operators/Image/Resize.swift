@@ -46,7 +46,7 @@ struct Resize: StepOperator {
         excludesOutside = try node.flag("exclude_outside")
         extrapolation = try node.float("extrapolation_value", default: 0)
         isOldRounding = isOld
-        alignsByScale = node.opsetVersion >= 19
+        alignsByScale = try node.opsetVersion >= 19 && !node.flag(Node.alignsByOutputAttribute)
     }
 
     var contentInputs: [Int] { sizing.contentInputs }
@@ -132,4 +132,10 @@ extension Resize {
                 along: source.indices.filter { source[$0] != target[$0] }, doing: "resizes")
         ]
     }
+}
+
+extension Node {
+    /// An attribute of Resize that the standard does not have: `align_corners` goes by the length of the
+    /// resized axis in every case, see `ResizeCoordinates`.
+    public static let alignsByOutputAttribute = "apus_aligns_by_output"
 }

@@ -3,7 +3,8 @@
 /// Where the standard leaves room:
 /// - `length_resized` of `align_corners` is the length of the resized tensor, as the standard's text
 ///   says, and as onnxruntime and PyTorch compute. Only where the standard's official cases say
-///   otherwise, for axes that a scale shrinks from opset 19 on, it is `scale * length`, unrounded.
+///   otherwise, for axes that a scale shrinks from opset 19 on, it is `scale * length`, unrounded;
+///   but not in models that PyTorch wrote, which mean what PyTorch computes.
 /// - Positions that a rounding follows (the nearest mode) are computed in `float`, as in onnxruntime:
 ///   in a finer type `x / scale` would lie just below the integers that a scale like 3/7, itself
 ///   rounded to `float`, stands for. Interpolation takes them in `double`.
