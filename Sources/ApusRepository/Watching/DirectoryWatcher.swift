@@ -97,7 +97,8 @@ final class DirectoryWatcher: @unchecked Sendable {
     }
 
     private func watchRoot(_ root: Watch) {
-        follow(FollowedLinks.Entry(path: root.path, level: root.level, model: root.model))
+        followLinks(
+            to: FollowedLinks.Entry(path: root.path, level: root.level, model: root.model))
         watch(root, DiskReader(root: root.path))
     }
 
@@ -131,7 +132,8 @@ final class DirectoryWatcher: @unchecked Sendable {
         guard !name.hasPrefix(".") else { return }
         if DiskReader.isLink(path) {
             let model = parent.model ?? Self.model(name)
-            follow(FollowedLinks.Entry(path: path, level: parent.level + 1, model: model))
+            followLinks(
+                to: FollowedLinks.Entry(path: path, level: parent.level + 1, model: model))
         }
         guard parent.level != 1 || RepositoryScanner.version(name) != nil,
             let status = try? reader.status(path), status.isDirectory
@@ -161,7 +163,7 @@ final class DirectoryWatcher: @unchecked Sendable {
             watches[number] = nil
             displaced.formUnion(links.remove(directory: number))
         }
-        for entry in displaced { follow(entry) }
+        for entry in displaced { followLinks(to: entry) }
     }
 
     // MARK: Links
@@ -177,7 +179,7 @@ final class DirectoryWatcher: @unchecked Sendable {
 
     /// Watches the directories on the way through links to an entry. What cannot be watched is
     /// left to the rescans.
-    private func follow(_ entry: FollowedLinks.Entry) {
+    private func followLinks(to entry: FollowedLinks.Entry) {
         let chain: [FollowedLinks.Step]
         if isRoot(entry.path) {
             chain = FollowedLinks.chain(from: "/", along: entry.path)
@@ -295,7 +297,7 @@ final class DirectoryWatcher: @unchecked Sendable {
         if let watch = watches.removeValue(forKey: number), descriptors[watch.path] == number {
             descriptors[watch.path] = nil
         }
-        for entry in links.remove(directory: number) { follow(entry) }
+        for entry in links.remove(directory: number) { followLinks(to: entry) }
     }
 
     private func change(
