@@ -71,7 +71,9 @@ public struct RowNode: Sendable {
     public func broadcast(shapes: [Shape]? = nil) throws(RowMixing) -> RowAxis? {
         var operands: [Operand] = []
         for index in inputRows.indices where inputs.has(index) {
-            let shape = if let shapes { shapes[index] } else { try shape(index) }
+            // The node may name more inputs than the operator has.
+            let given = shapes.flatMap { index < $0.count ? $0[index] : nil }
+            let shape = if let given { given } else { try shape(index) }
             operands.append(Operand(shape: shape, rows: rows(index)))
         }
         return try Self.broadcast(operands, output: outputShape)

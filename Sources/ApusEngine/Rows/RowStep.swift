@@ -190,7 +190,8 @@ struct RowStep {
             return
         }
         for (tensor, count) in zip(tensors, RowAnalysis.rowCounts) {
-            guard rows.axis < tensor.shape.count,
+            // An input that the operator does not know may have put them anywhere.
+            guard tensor.shape.indices.contains(rows.axis),
                 rows.length(rowCount: count) == tensor.shape[rows.axis]
             else { throw RowMixing("has an output of a shape that does not follow the rows") }
         }

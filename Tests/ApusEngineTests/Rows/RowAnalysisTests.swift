@@ -264,6 +264,19 @@ import Testing
                 ]))
     }
 
+    /// Of more dimensions than the output has.
+    @Test func anInputThatAnOperatorDoesNotKnowMixes() throws {
+        expectMixing(
+            "HardSigmoid",
+            try verdict(
+                constants: ["w": .floats([6], [1, 2, 3, 4, 5, 6])],
+                [.make("HardSigmoid", ["w", "x"], ["y"])]))
+        let found = try verdict(
+            constants: ["w": .floats([6], [1, 2, 3, 4, 5, 6])],
+            [.make("Add", ["x", "w", "x"], ["y"])])
+        #expect(found.isIndependent, "\(found.text)")
+    }
+
     @Test func aLoopMayNameFewerInputsThanItHas() throws {
         let body = Graph.make(
             inputs: [.make("i", [], .int64), .make("c", [], .bool)],
