@@ -49,12 +49,17 @@ public protocol StepOperator: Operator {
 
     /// Whether the one output has the elements of input 0 in their order.
     var keepsOrder: Bool { get }
+
+    /// Whether the steps write output 0 only if somebody wants it. Where they do not ask, it gets memory
+    /// without having a name.
+    var mayLeaveOutFirstOutput: Bool { get }
 }
 
 extension StepOperator {
     public var contentInputs: [Int] { [] }
     public var movesElements: Bool { false }
     public var keepsOrder: Bool { false }
+    public var mayLeaveOutFirstOutput: Bool { false }
     public func contents(for inputs: PlanInputs) throws(EngineError) -> [Tensor]? { nil }
 }
 

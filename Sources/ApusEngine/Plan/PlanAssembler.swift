@@ -245,11 +245,12 @@ final class PlanAssembler {
             throw EngineError.limitExceeded(
                 "\(node.label): no memory holds an output of shape \(tensor.shape)")
         }
+        guard node.outputs.contains(where: { !$0.isEmpty }) else { return touch(inputs) }
         let arranged = try arranged(op, inputs, planInputs, outputs)
         let inputs = arranged.inputs
         var made: [Operand?] = []
-        for (name, tensor) in zip(node.outputs, outputs) {
-            guard !name.isEmpty else {
+        for (index, (name, tensor)) in zip(node.outputs, outputs).enumerated() {
+            guard !name.isEmpty || (index == 0 && !op.mayLeaveOutFirstOutput) else {
                 made.append(nil)
                 continue
             }
@@ -259,8 +260,9 @@ final class PlanAssembler {
                     "\(node.label): an output of shape \(tensor.shape) is over the model's memory "
                         + "limit of \(services.memoryByteCountMax) bytes")
             }
+            let lastReader = name.isEmpty ? nil : lastUse[name]
             let slot = makeStorageSlot(
-                byteCount: byteCount, lastUse: max(lastUse[name] ?? nodeIndex, nodeIndex))
+                byteCount: byteCount, lastUse: max(lastReader ?? nodeIndex, nodeIndex))
             made.append(
                 Operand(
                     name: name, slot: slot, tensor: tensor,

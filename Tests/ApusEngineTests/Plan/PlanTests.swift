@@ -228,6 +228,52 @@ struct InvalidGraphTests {
         #expect(output[0].floats == [6])
     }
 
+    /// Steps write the first output, whether it has a name or not.
+    @Test func aFirstOutputMayHaveNoName() throws {
+        let x = try Tensor.floats([2, 2], [1, 3, 5, 9])
+        let one = try Tensor.floats([2], [1, 1])
+        func second(_ node: Node) throws -> [Float] {
+            let graph = Graph.make(
+                inputs: [.make("x", [2, 2])], outputs: [.make("y", nil)],
+                initializers: ["w": one, "v": one], [node])
+            return try EngineModel(graph).makeInstance().run(
+                [x], threadCountMax: 1, cancellation: nil)[0].floats
+        }
+        #expect(try second(.make("LayerNormalization", ["x", "w"], ["", "y"])) == [2, 7])
+        #expect(
+            try second(
+                .make(
+                    "BatchNormalization", ["x", "w", "w", "w", "v"], ["", "y", ""],
+                    ["training_mode": .int(1), "momentum": .float(0)])) == [3, 6])
+    }
+
+    /// In a sub-graph, where nobody looks for dead nodes.
+    @Test(arguments: [[], [""]]) func aNodeWithoutOutputsDoesNothing(outputs: [String]) throws {
+        func branch(_ node: Node) -> Attribute {
+            .graph(
+                .make(inputs: [], outputs: [.make("o", nil)], [node, .make("Neg", ["x"], ["o"])]))
+        }
+        let scatter = Node.make("ScatterND", ["x", "i", "x"], outputs)
+        let graph = Graph.make(
+            inputs: [.make("c", [], .bool), .make("x", [2])], outputs: [.make("y", nil)],
+            initializers: ["i": try .int64s([2, 1], [0, 1])],
+            [
+                .make(
+                    "If", ["c"], ["y"],
+                    [
+                        "then_branch": branch(scatter),
+                        "else_branch": branch(.make("Relu", ["x"], outputs)),
+                    ])
+            ])
+        let instance = try EngineModel(graph).makeInstance()
+        for condition: UInt8 in [0, 1] {
+            let y = try instance.run(
+                [try Tensor(.bool, [], [condition]), try .floats([2], [1, 2])],
+                threadCountMax: 1, cancellation: nil)
+            #expect(y[0].floats == [-1, -2])
+        }
+    }
+
     @Test func inputsThatNoMemoryHoldsAreRefused() throws {
         let shapes: [[Int?]] = [
             [1 << 40, 1 << 40], [.max, 2], [nil, 1 << 47, 1 << 47, 0], [.max, .max, .max],

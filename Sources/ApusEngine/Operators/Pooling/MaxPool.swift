@@ -17,6 +17,8 @@ struct MaxPool: StepOperator {
         isColumnMajor = try node.flag("storage_order")
     }
 
+    var mayLeaveOutFirstOutput: Bool { true }
+
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         let shape = try pool(inputs).outputShape
         let type = try inputs.dataType(0)

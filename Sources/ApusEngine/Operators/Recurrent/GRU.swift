@@ -19,6 +19,8 @@ struct GRU: StepOperator, RecurrentCell {
         isLinearBeforeReset = try node.flag("linear_before_reset")
     }
 
+    var mayLeaveOutFirstOutput: Bool { true }
+
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         try RecurrentLayer.outputs(node, self, inputs)
     }

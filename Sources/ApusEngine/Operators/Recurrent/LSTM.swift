@@ -19,6 +19,8 @@ struct LSTM: StepOperator, RecurrentCell {
         couplesForget = try node.flag("input_forget")
     }
 
+    var mayLeaveOutFirstOutput: Bool { true }
+
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         try RecurrentLayer.outputs(node, self, inputs)
     }

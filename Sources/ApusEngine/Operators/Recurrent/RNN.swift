@@ -15,6 +15,8 @@ struct RNN: StepOperator, RecurrentCell {
         self.node = try RecurrentNode(node, activations: [.tanh])
     }
 
+    var mayLeaveOutFirstOutput: Bool { true }
+
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         try RecurrentLayer.outputs(node, self, inputs)
     }

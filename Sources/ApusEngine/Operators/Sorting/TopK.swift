@@ -18,6 +18,8 @@ struct TopK: StepOperator {
 
     var contentInputs: [Int] { [1] }
 
+    var mayLeaveOutFirstOutput: Bool { true }
+
     func outputs(for inputs: PlanInputs) throws(EngineError) -> [PlannedTensor] {
         let source = try inputs.tensor(0)
         let axis = try inputs.normalized(axis: axis, rank: source.shape.count)
