@@ -14,7 +14,7 @@ import Testing
 /// `APUS_FUZZ_COUNT` sets the number of models, `APUS_FUZZ_SEED` which ones they are, and
 /// `APUS_FUZZ_FIRST` the first of them: what ends the process says how to have it again.
 @Suite(.serialized) struct FuzzONNXTests {
-    private static let count = number("APUS_FUZZ_COUNT") ?? 2000
+    private static let count = number("APUS_FUZZ_COUNT") ?? 1000
     private static let seed = number("APUS_FUZZ_SEED") ?? 6
     private static let first = number("APUS_FUZZ_FIRST") ?? 0
 
