@@ -46,7 +46,8 @@ struct Resize: StepOperator {
         excludesOutside = try node.flag("exclude_outside")
         extrapolation = try node.float("extrapolation_value", default: 0)
         isOldRounding = isOld
-        alignsByScale = try node.opsetVersion >= 19 && !node.flag(Node.alignsByOutputAttribute)
+        let alignsByOutput = try node.flag(Node.alignsByOutputAttribute)
+        alignsByScale = node.opsetVersion >= 19 && !alignsByOutput
     }
 
     var contentInputs: [Int] { sizing.contentInputs }
