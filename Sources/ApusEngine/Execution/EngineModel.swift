@@ -83,8 +83,13 @@ public final class EngineModel: ExecutableModel {
 
     /// Whether the rows of a batch stay apart in the model, from its graph alone; and whether each output
     /// has as many rows as the inputs, nil if that depends on data.
-    public func analyseRows() -> (verdict: RowVerdict, outputsFollowRows: Bool?) {
+    ///
+    /// - Parameter cancellation: asked on the way; once it has stopped, nothing more is proven.
+    public func analyseRows(
+        cancellation: RunControl? = nil
+    ) -> (verdict: RowVerdict, outputsFollowRows: Bool?) {
         let session = RunSession(packed: packed, memory: memory, options: options)
+        session.cancellation = cancellation
         defer { session.giveMemoryBack() }
         let result = memory.account.whileCurrent { RowAnalysis.result(of: program, session) }
         return (result.verdict, result.outputsFollowRows)

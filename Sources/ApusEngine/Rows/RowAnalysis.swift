@@ -159,6 +159,9 @@ struct RowAnalysis {
         for (name, constant) in program.constants { values[name] = Value(constant) }
         for (input, value) in zip(program.graph.inputs, inputs) { values[input.name] = value }
         for bound in program.nodes {
+            guard session.cancellation?.isStopped != true else {
+                throw Finding(node: bound.node.label, reason: "was not reached in time")
+            }
             let made = try self.values(of: bound, values)
             for (name, value) in zip(bound.node.outputs, made) where !name.isEmpty {
                 values[name] = value

@@ -27,7 +27,8 @@ struct RowProbe {
     func rows(
         versionDirectory: String
     ) throws -> (verdict: RowVerdict, outputsFollowRows: Bool?) {
-        let proven = model.analyseRows()
+        let proven = model.analyseRows(cancellation: cancellation)
+        if cancellation?.isStopped == true { throw EngineError.cancelled }
         guard proven.verdict.isIndependent else { return proven }
         let golden = goldenRows(versionDirectory)
         let key = key(golden)

@@ -277,6 +277,28 @@ import Testing
         #expect(found.isIndependent, "\(found.text)")
     }
 
+    /// Contents that follow from shapes are computed, however long that takes.
+    @Test func theAnalysisIsCancelled() throws {
+        let equation = Attribute.string(Array("a,b,c,d->".utf8))
+        // With strings among the inputs no plan has been made, and stopped, before.
+        let model = try EngineModel(
+            .make(
+                inputs: [.make("x", [nil, 400]), .make("t", [nil], .string)],
+                outputs: [.make("y", nil), .make("u", nil, .string)],
+                initializers: ["one": .int64s([1], [1])],
+                [
+                    .make("Shape", ["x"], ["n"], ["start": .int(1)]),
+                    .make("Expand", ["one", "n"], ["e"]),
+                    .make("Einsum", ["e", "e", "e", "e"], ["s"], ["equation": equation]),
+                    .make("Cast", ["s"], ["f"], ["to": .int(1)]),
+                    .make("Add", ["x", "f"], ["y"]), .make("Identity", ["t"], ["u"]),
+                ]))
+        let asks = CancellationTests.Asks()
+        let found = model.analyseRows(cancellation: asks.control(stoppingAt: 20))
+        #expect(!found.verdict.isIndependent)
+        #expect(asks.number < 60)
+    }
+
     @Test func aLoopMayNameFewerInputsThanItHas() throws {
         let body = Graph.make(
             inputs: [.make("i", [], .int64), .make("c", [], .bool)],

@@ -76,7 +76,7 @@ import Testing
             let model = try EngineModel(
                 onnx.takeGraph(), options: options, cancellation: control)
             tally.note(.loaded)
-            _ = model.analyseRows()
+            _ = model.analyseRows(cancellation: control)
             try model.checkFixedShapes()
             try run(model, control, random, &tally)
         } catch let error as any ServingError {
