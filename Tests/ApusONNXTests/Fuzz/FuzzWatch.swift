@@ -9,7 +9,8 @@ final class FuzzWatch: Sendable {
     private struct Case {
         /// On the process' processor time.
         var cpuNanoseconds: UInt64
-        var nanoseconds: UInt64
+        /// How often the timer has fired since: a process that is stopped for a while does not wait.
+        var tickCount = 0
         var residentByteCount: Int
     }
 
@@ -17,18 +18,22 @@ final class FuzzWatch: Sendable {
     private let timer: any DispatchSourceTimer
 
     private static let secondsMax: UInt64 = 1
-    /// Of computing, or of waiting for a machine that others use.
-    private static let (hangSeconds, waitSeconds): (UInt64, UInt64) = (10, 120)
+    /// Of computing, or of waiting for something.
+    private static let (hangSeconds, waitSeconds): (UInt64, Int) = (10, 120)
+    private static let ticksPerSecond = 10
     private static let growthByteCountMax = 2 << 30
 
     init() {
         timer = DispatchSource.makeTimerSource()
-        timer.schedule(deadline: .now(), repeating: .milliseconds(100))
+        timer.schedule(deadline: .now(), repeating: .milliseconds(1000 / Self.ticksPerSecond))
         timer.setEventHandler { [current] in
-            guard let now = current.withLock({ $0 }) else { return }
+            let ticking = current.withLock {
+                $0?.tickCount += 1
+                return $0
+            }
+            guard let now = ticking else { return }
             if Self.cpuNanoseconds() - now.cpuNanoseconds > Self.hangSeconds * 1_000_000_000
-                || MonotonicClock.nowNanoseconds() - now.nanoseconds
-                    > Self.waitSeconds * 1_000_000_000
+                || now.tickCount > Self.waitSeconds * Self.ticksPerSecond
             {
                 Self.end("a mutated model does not end")
             }
@@ -55,11 +60,14 @@ final class FuzzWatch: Sendable {
     func watch(_ name: String, _ body: (RunControl) -> Void) -> UInt64 {
         strncpy(caseLine, "\(name)\n", caseLineByteCount - 1)
         let now = Case(
-            cpuNanoseconds: Self.cpuNanoseconds(), nanoseconds: MonotonicClock.nowNanoseconds(),
-            residentByteCount: Self.residentByteCount())
+            cpuNanoseconds: Self.cpuNanoseconds(), residentByteCount: Self.residentByteCount())
         current.withLock { $0 = now }
-        defer { current.withLock { $0 = nil } }
-        body(RunControl(endNanoseconds: now.nanoseconds + Self.secondsMax * 1_000_000_000))
+        defer {
+            current.withLock { $0 = nil }
+            caseLine.pointee = 0
+        }
+        let end = MonotonicClock.nowNanoseconds() + Self.secondsMax * 1_000_000_000
+        body(RunControl(endNanoseconds: end))
         return Self.cpuNanoseconds() - now.cpuNanoseconds
     }
 
