@@ -72,8 +72,13 @@ class Daemon:
         self.link = http.client.HTTPConnection("127.0.0.1", PORT, timeout=READY_SECONDS)
 
     def call(self, method, path, body=None, headers=None):
-        self.link.request(method, path, body, headers or {})
-        answer = self.link.getresponse()
+        try:
+            self.link.request(method, path, body, headers or {})
+            answer = self.link.getresponse()
+        except (OSError, http.client.HTTPException):  # it was idle for too long
+            self.link.close()
+            self.link.request(method, path, body, headers or {})
+            answer = self.link.getresponse()
         return answer.status, answer.headers, answer.read()
 
     def wait_ready(self, model):
@@ -86,7 +91,7 @@ class Daemon:
                 for entry in json.loads(index):
                     if entry["name"] == model and entry.get("state") == "UNAVAILABLE":
                         return False
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 self.link.close()
             time.sleep(0.05)
         return False
