@@ -111,7 +111,8 @@ class Deployments(threading.Thread):
 def load(case, connections, seconds):
     """(p50 µs, p99 µs, requests, failures) of a block of small requests."""
     with tempfile.TemporaryDirectory() as directory:
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s",
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency",
+               "--timeout", "30s", "-s",
                    script_for(case, Path(directory)), f"http://127.0.0.1:{PORT}{case.path}"]  # fmt: skip
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     units = {"us": 1, "ms": 1e3, "s": 1e6}

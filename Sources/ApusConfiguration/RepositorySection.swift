@@ -92,7 +92,7 @@ public struct RepositorySection: Sendable, Hashable {
                 + "(network file systems)."),
         .init(
             "repository", "load_concurrency", \.repository.loadConcurrency,
-            .integer(0...64, meaningOfZero: "from the core budget"),
+            .integer(0...64, meaningOfZero: "all cores at the start, then half of them"),
             "Versions that load at the same time."),
         .init(
             "repository", "load_timeout", \.repository.loadTimeout,

@@ -107,6 +107,7 @@ extension ModelRepository {
         }
         guard !isWaiting else { return }
         phase = .serving
+        pool.limit(toThreadCount: settings.loadConcurrency)
         startWaiter = nil
         publish()
         warnIfEmpty()

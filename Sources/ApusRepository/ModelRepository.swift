@@ -68,7 +68,8 @@ public actor ModelRepository: ModelCatalogue {
         self.logger = logger
         staging = StagingArea(in: settings.stagingDirectory)
         policy = SettlingPolicy(quietNanoseconds: settings.quietPeriod.nanoseconds)
-        pool = LoadingPool(threadCountMax: settings.loadConcurrency)
+        pool = LoadingPool(
+            threadCountMax: max(settings.loadConcurrency, settings.startLoadConcurrency))
         drainer = Drainer(
             drainNanosecondsMax: settings.unloadTimeout.nanoseconds, logger: logger)
         (stream, events) = AsyncStream.makeStream()

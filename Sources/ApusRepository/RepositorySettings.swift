@@ -28,6 +28,8 @@ public struct RepositorySettings: Sendable {
     public var rescanInterval = Duration.seconds(15)
     /// Versions that load at the same time; below 1 counts as 1.
     public var loadConcurrency = 1
+    /// The same until the initial loads were tried, while there is nobody whom they could hold up.
+    public var startLoadConcurrency = 1
     /// How long one version may take to load, its golden cases and warm-up included.
     public var loadTimeout = Duration.seconds(300)
     /// How long the requests of a version that was taken out of service may take; those that are

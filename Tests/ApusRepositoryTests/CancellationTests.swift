@@ -2,6 +2,7 @@ import ApusCore
 import ApusMetrics
 import ApusTestSupport
 import Dispatch
+import Glibc
 import Testing
 
 @testable import ApusRepository
@@ -61,6 +62,33 @@ import Testing
         while done.withLock({ $0.count }) < 3 { try await Task.sleep(for: .milliseconds(1)) }
         #expect(done.withLock { $0 } == [0, 1, 2])
         gate.open()
+    }
+
+    @Test func aLimitThatIsLoweredHoldsForWhatComesLater() async throws {
+        let pool = LoadingPool(threadCountMax: 2, patience: .seconds(60))
+        let gates = [Gate(), Gate()]
+        let begun = Guarded(0)
+        for gate in gates {
+            pool.submit {
+                begun.withLock { $0 += 1 }
+                gate.pass()
+            }
+        }
+        while begun.withLock({ $0 }) < 2 { try await Task.sleep(for: .milliseconds(1)) }
+        pool.limit(toThreadCount: 1)
+        let running = Guarded((now: 0, most: 0))
+        let done = Guarded(0)
+        for _ in 0..<8 {
+            pool.submit {
+                running.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+                usleep(1000)
+                running.withLock { $0.now -= 1 }
+                done.withLock { $0 += 1 }
+            }
+        }
+        for gate in gates { gate.open() }
+        while done.withLock({ $0 }) < 8 { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(running.withLock { $0.most } == 1)
     }
 
     @Test func whatAnUnloadedVersionDoesNotFinishInTimeIsGivenUp() async throws {

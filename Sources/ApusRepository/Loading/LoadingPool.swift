@@ -14,6 +14,7 @@ final class LoadingPool: Sendable {
     typealias Work = @Sendable () -> Void
 
     private struct State {
+        var threadCountMax: Int
         var waiting: [Work] = []
         var threadCount = 0
         /// Loads that have taken longer than `patience`; their threads do not count.
@@ -21,7 +22,7 @@ final class LoadingPool: Sendable {
         var running: Set<UInt64> = []
         var lastNumber: UInt64 = 0
 
-        mutating func wantsThread(_ threadCountMax: Int) -> Bool {
+        mutating func wantsThread() -> Bool {
             let isFull =
                 threadCount - overdue.count >= threadCountMax
                 || threadCount >= threadCountMax + LoadingPool.overdueCountMax
@@ -34,21 +35,25 @@ final class LoadingPool: Sendable {
     /// Threads beside those that loads hold up.
     private static let overdueCountMax = 8
 
-    private let threadCountMax: Int
     private let patience: DispatchTimeInterval
-    private let state = Guarded(State())
+    private let state: Guarded<State>
 
     /// - Parameter patience: how long a load may hold up those behind it.
     init(threadCountMax: Int, patience: DispatchTimeInterval = .seconds(5)) {
-        self.threadCountMax = max(threadCountMax, 1)
+        state = Guarded(State(threadCountMax: max(threadCountMax, 1)))
         self.patience = patience
+    }
+
+    /// From now on at most so many threads. Those that have work finish it.
+    func limit(toThreadCount threadCountMax: Int) {
+        state.withLock { $0.threadCountMax = max(threadCountMax, 1) }
     }
 
     /// Runs `work` on a loading thread, in the order of the calls.
     func submit(_ work: @escaping Work) {
         let needsThread = state.withLock { state in
             state.waiting.append(work)
-            return state.wantsThread(threadCountMax)
+            return state.wantsThread()
         }
         if needsThread { startThread() }
     }
@@ -91,7 +96,7 @@ final class LoadingPool: Sendable {
 
     private func next() -> (Work, UInt64)? {
         state.withLock { state in
-            let isSpare = state.threadCount - state.overdue.count > threadCountMax
+            let isSpare = state.threadCount - state.overdue.count > state.threadCountMax
             guard !state.waiting.isEmpty, !isSpare else {
                 state.threadCount -= 1
                 return nil
@@ -106,7 +111,7 @@ final class LoadingPool: Sendable {
         let needsThread = state.withLock { state in
             guard state.running.contains(number) else { return false }
             state.overdue.insert(number)
-            return state.wantsThread(threadCountMax)
+            return state.wantsThread()
         }
         if needsThread { startThread() }
     }

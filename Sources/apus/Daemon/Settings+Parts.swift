@@ -66,6 +66,7 @@ extension RepositorySection {
         settings.rescanInterval = rescanInterval
         settings.loadConcurrency =
             loadConcurrency > 0 ? loadConcurrency : max(cores.coreCount / 2, 1)
+        settings.startLoadConcurrency = loadConcurrency > 0 ? loadConcurrency : cores.coreCount
         settings.loadTimeout = loadTimeout
         settings.unloadTimeout = unloadTimeout
         settings.allowsModelUpload = allowModelUpload
