@@ -1,3 +1,4 @@
+internal import ApusCore
 internal import Glibc
 
 /// Names in directories.
@@ -8,9 +9,7 @@ public enum DirectoryListing {
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
+            let name = entry.entryName
             if name != "." && name != ".." { names.append(name) }
         }
         return names.sorted()

@@ -73,9 +73,7 @@ struct DiskReader: Sendable {
         var names: [String] = []
         errno = 0
         while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
+            let name = entry.entryName
             if !name.hasPrefix(".") { names.append(name) }
             errno = 0
         }

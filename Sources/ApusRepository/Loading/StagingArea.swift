@@ -51,9 +51,7 @@ final class StagingArea: Sendable {
         guard let directory = opendir(parent) else { return }
         defer { closedir(directory) }
         while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
+            let name = entry.entryName
             guard name.hasPrefix(Self.prefix) else { continue }
             let path = "\(parent)/\(name)"
             var status = stat()
