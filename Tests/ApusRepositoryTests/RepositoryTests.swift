@@ -222,8 +222,9 @@ import Testing
         try bench.files.write("digits/1/model.onnx", "held: one end")
         let start = Task { try await bench.repository.start() }
         try await bench.wait("loading") { bench.loader.loads.count == 1 }
-        #expect(
-            bench.repository.readiness.missing == ["model \"digits\": loading version 1"])
+        try await bench.wait("what is missing") {
+            bench.repository.readiness.missing == ["model \"digits\": loading version 1"]
+        }
         let stop = Task { await bench.repository.stop() }
         stop.cancel()
         await stop.value

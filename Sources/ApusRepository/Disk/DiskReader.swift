@@ -1,3 +1,4 @@
+import ApusCore
 import Glibc
 
 /// Looks at files and directories below one repository. Links are followed as long as they stay in

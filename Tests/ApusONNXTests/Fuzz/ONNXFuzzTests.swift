@@ -42,7 +42,10 @@ import Testing
             #expect(tally[.run] > Self.count / 50, "the mutations are too wild: \(tally)")
         }
         let growth = Self.usedByteCount - usedAtStart
-        #expect(growth < 32 << 20, "\(growth) bytes more in use at the end")
+        // In the unit tests other suites allocate meanwhile.
+        if Self.count > 1000 {
+            #expect(growth < 32 << 20, "\(growth) bytes more in use at the end")
+        }
         let peak = "peak of \(FuzzWatch.peakByteCount >> 20) MiB"
         FuzzWatch.say("seed \(Self.seed): \(tally); \(peak)")
     }
