@@ -22,10 +22,11 @@ FORCED_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 class Tools:
     """What the checks need from outside."""
 
-    def __init__(self, apus, programs, scratch):
+    def __init__(self, apus, programs, scratch, restarts=3):
         self.apus = Path(apus).resolve()
         self.programs = Path(programs).resolve()
         self.scratch = Path(scratch)
+        self.restarts = restarts
         self.root = ROOT
 
     def program(self, name):

@@ -3,6 +3,7 @@
 
     .build/venv/bin/python Tests/EndToEnd/run.py --apus .build/debug/apus
     … --only swaps        only the checks with this in their name
+    … --only restarts --restarts 50
 
 Needs Tests/Tools/requirements-test.txt, systemd-analyze, and in --tools what .ci/test-tools puts there.
 """
@@ -21,6 +22,7 @@ import check_files  # noqa: E402
 import check_lifecycle  # noqa: E402
 import check_metrics  # noqa: E402
 import check_readiness  # noqa: E402
+import check_restarts  # noqa: E402
 import check_serving  # noqa: E402
 from daemon import Tools  # noqa: E402
 
@@ -32,13 +34,15 @@ def main():
     parser.add_argument("--apus", type=Path, default=Path(".build/debug/apus"))
     parser.add_argument("--tools", type=Path, default=Path(".build/tools"))
     parser.add_argument("--only", default="", help="part of the names of the checks to run")
+    parser.add_argument("--restarts", type=int, default=3, help="of the check of restarts")
     arguments = parser.parse_args()
 
     checks = check_lifecycle.CHECKS + check_serving.CHECKS + check_metrics.CHECKS
     checks += check_readiness.CHECKS + check_docs_page.CHECKS + check_files.CHECKS
+    checks += check_restarts.CHECKS
     failures = ran = 0
     with tempfile.TemporaryDirectory(prefix="apus-end-to-end-") as scratch:
-        tools = Tools(arguments.apus, arguments.tools, scratch)
+        tools = Tools(arguments.apus, arguments.tools, scratch, arguments.restarts)
         for check in checks:
             name = check.__name__.removeprefix("check_").replace("_", " ")
             if arguments.only not in name:
