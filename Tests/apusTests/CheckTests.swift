@@ -43,15 +43,17 @@ import Testing
         try scratch.write("single.onnx", Proto.model(Proto.relu).bytes)
         try scratch.write("broken.onnx", [0x3a, 9])
         try scratch.write("empty/readme", [])
+        try writeModel("flat")
         let found = try lines(root)
-        #expect(found.count == 7)
+        #expect(found.count == 8)
         #expect(found[0].hasPrefix("ERROR both/1 ") && found[0].contains("remove one"))
         #expect(found[1].hasPrefix("ERROR broken.onnx ") && found[1].contains("at byte 1"))
         #expect(found[2].hasPrefix("ERROR configured/1 "))
         #expect(found[3] == "ERROR empty it has no version directory")
-        #expect(found[4] == "PASS good/1")
-        #expect(found[5].hasPrefix("FAIL good/2 ") && found[5].contains("expected 5.0"))
-        #expect(found[6] == "PASS single.onnx")
+        #expect(found[4] == "PASS flat")
+        #expect(found[5] == "PASS good/1")
+        #expect(found[6].hasPrefix("FAIL good/2 ") && found[6].contains("expected 5.0"))
+        #expect(found[7] == "PASS single.onnx")
     }
 
     @Test func aConfigurationFileIsChecked() throws {

@@ -129,6 +129,9 @@ final class RepositoryScanner: @unchecked Sendable {
             found = singleFile(name, path: path, reader: reader)
         } else {
             found = model(name, path: path, reader: reader)
+            if found == nil, let reason = passedOver(path, reader) {
+                snapshot.ignored[path] = reason
+            }
         }
         guard var found else { return }
         if let other = snapshot.models[text] {
@@ -172,6 +175,17 @@ final class RepositoryScanner: @unchecked Sendable {
         readConfiguration(of: &model)
         let isModel = !model.versions.isEmpty || model.problem != nil || hasConfiguration(model)
         return isModel ? model : nil
+    }
+
+    /// Why a directory whose author meant it to be a model is none; nil if nothing says so.
+    private func passedOver(_ path: String, _ reader: DiskReader) -> String? {
+        let names = (try? reader.names(in: path)) ?? []
+        let meant = names.first { name in
+            let digits = name.first == "v" ? name.dropFirst() : name[...]
+            return !digits.isEmpty && digits.allSatisfy { "0"..."9" ~= $0 }
+                && (try? reader.status("\(path)/\(name)"))?.isDirectory == true
+        }
+        return meant.map { "\($0) is no version: versions are directories named 1, 2, and so on" }
     }
 
     /// Files of a model straight in its directory are its version 1.

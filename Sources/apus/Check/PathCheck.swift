@@ -84,16 +84,23 @@ struct PathCheck {
             return Finding(outcome: CaseCheck().run(path))
         }
         let slash = path.lastIndex(of: "/")
-        let modelDirectory = slash.map { String(path[..<$0]) } ?? "."
+        return version(path, of: slash.map { String(path[..<$0]) } ?? ".")
+    }
+
+    private func version(_ path: String, of modelDirectory: String) -> Finding {
         let files = BundleFiles(
             modelDirectory: modelDirectory, versionDirectory: path,
             modelFile: path + "/model.onnx")
         return assemble(files) { try configuration(of: modelDirectory) }
     }
 
-    /// A directory with versions.
+    /// A directory with versions, or with the files of the only one.
     private func model(_ path: String) -> [Result] {
-        FileSystem.names(in: path).filter { ModelVersion.isDirectoryName($0) }.map { name in
+        let names = FileSystem.names(in: path).filter { ModelVersion.isDirectoryName($0) }
+        if names.isEmpty, FileSystem.exists(path + "/model.onnx") {
+            return [Result(path: path, version(path, of: path))]
+        }
+        return names.map { name in
             let version = "\(path)/\(name)"
             return Result(
                 path: version,
