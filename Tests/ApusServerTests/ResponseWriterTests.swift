@@ -34,6 +34,23 @@ import Testing
         #expect(other.body.count == 0, "it was taken")
     }
 
+    @Test func aLargeBodyIsMadeReadyBeforeItIsSent() throws {
+        let body = [UInt8](repeating: 7, count: 100_000)
+        let headers = [("X-Long", String(repeating: "x", count: 1000))]
+        var response = HTTPResponse.json(body).readyToSend(adding: headers, writer.allocator)
+        response.headers += headers
+        guard case .buffer(let held) = response.body else {
+            Issue.record("it is still an array")
+            return
+        }
+        let before = held.withLock { address($0) }
+        var sent = writer.bytes(of: response, .keepAlive, hasBody: true)
+        let headByteCount = sent.readableBytes - body.count
+        #expect(address(sent) + UInt(headByteCount) == before, "it was copied")
+        sent.moveReaderIndex(forwardBy: headByteCount)
+        #expect(Array(sent.readableBytesView) == body)
+    }
+
     @Test func theAnswerToHeadHasTheHeadersOfGet() {
         let response = HTTPResponse.json(Array("{}".utf8))
         let sent = writer.bytes(of: response, .close, hasBody: false)

@@ -201,8 +201,8 @@ private struct InferenceAnswer: Sendable {
     private func encoded(_ result: InferenceResponse) throws -> HTTPResponse {
         let response = try server.useCases.classified(result, as: format, by: servable)
         if !targets.isEmpty { try server.useCases.store(response, in: targets) }
-        if let encode { return try encode(response) }
-        return try encodedInForm(response)
+        let answer = try encode.map { try $0(response) } ?? encodedInForm(response)
+        return answer.readyToSend(adding: headers, allocator)
     }
 
     /// What is to be noted when the answer is with the system.

@@ -50,6 +50,26 @@ struct HTTPResponse: Sendable {
         }
     }
 
+    /// The same with a large body in memory that has room for the head before it, so that whoever sends it
+    /// copies nothing.
+    ///
+    /// - Parameter headers: will be sent beside its own.
+    func readyToSend(
+        adding headers: [(name: String, value: String)], _ allocator: ByteBufferAllocator
+    ) -> HTTPResponse {
+        guard case .bytes(let bytes) = body, bytes.count > ServerLoop.inlineByteCountMax else {
+            return self
+        }
+        let headRoom = HTTP1ResponseWriter.headRoom(self.headers + headers)
+        var buffer = allocator.buffer(capacity: headRoom + bytes.count)
+        buffer.moveWriterIndex(to: headRoom)
+        buffer.moveReaderIndex(to: headRoom)
+        buffer.writeBytes(bytes)
+        var response = self
+        response.body = .buffer(Guarded(buffer))
+        return response
+    }
+
     init(_ status: HTTPStatus, _ body: Body) {
         self.status = status
         self.body = body
