@@ -59,6 +59,13 @@ public struct HTTPServerConfiguration: Sendable, Hashable {
     /// How long a connection may stay open without a request while the server stops: a request that is
     /// on its way is answered, and the answer says that it was the last.
     public var drainGrace = Duration.zero
+    /// While the server stops: longest time in which a client sends nothing of the rest of a request, or
+    /// takes nothing of its answer.
+    var drainPatience: Duration { max(drainGrace, .seconds(1)) }
+    /// Longest time in which a client takes nothing of its answer.
+    func patience(isDraining: Bool) -> Duration {
+        isDraining ? min(writeTimeout, drainPatience) : writeTimeout
+    }
     /// One in this many requests, and every error, gets an access line; 0 = none.
     public var accessLogSample = 0
     /// Whether clients may register system shared memory, and have inputs read and outputs written

@@ -38,6 +38,18 @@ import Testing
         }
     }
 
+    @Test func openCallsTakeMemoryBesideTheFirst() async throws {
+        try await withServer(configure: { $0.clientBodyMemoryByteCountMax = 10 << 10 }) { test in
+            let client = try GRPCClient(port: test.grpcPort)
+            let path = "/inference.GRPCInferenceService/ServerLive"
+            let open = try (0..<3).map { _ in try client.open(path) }
+            #expect(try client.call(path, []).status == 14)
+            for stream in open { stream.send([], isLast: true) }
+            for stream in open { #expect(try stream.response().status == 0) }
+            #expect(eventually { (try? client.call(path, []).status) == 0 })
+        }
+    }
+
     @Test func oneClientLeavesSomethingForTheOthers() async throws {
         let path = "/v2/models/double/infer"
         try await withServer(configure: {

@@ -38,6 +38,26 @@ import Testing
         }
     }
 
+    @Test func aMessageOfWhichNothingMoreComesDoesNotHoldTheStop() async throws {
+        try await withServer { test in
+            let client = try GRPCClient(port: test.grpcPort)
+            let streams = try (0..<3).map { _ in try client.open(Self.infer) }
+            for stream in streams { stream.send(bytes: [0, 0, 1, 0, 0, 10]) }
+            #expect(test.beginShutdown(gracePeriod: .seconds(100)).wait())
+            for stream in streams { #expect(try stream.response().status == 14) }
+        }
+    }
+
+    @Test func anAnswerThatIsNotTakenDoesNotHoldTheStop() async throws {
+        try await withServer { test in
+            let client = try GRPCClient(port: test.grpcPort, windowByteCount: 0)
+            let stream = try client.open("/inference.GRPCInferenceService/ServerMetadata")
+            stream.send([], isLast: true)
+            #expect(eventually { !stream.current.headers.isEmpty })
+            #expect(test.beginShutdown(gracePeriod: .seconds(100)).wait())
+        }
+    }
+
     @Test func aClientThatAnswersNoPingIsGivenUp() async throws {
         let configure: (inout HTTPServerConfiguration) -> Void = {
             $0.grpc.keepaliveTime = .milliseconds(100)

@@ -121,6 +121,38 @@ import Testing
         #expect(!connection.isOpen)
     }
 
+    @Test(arguments: [20, 200])
+    func requestOfWhichNothingMoreComesDoesNotHoldTheStop(sentByteCount: Int) throws {
+        let connection = try EmbeddedConnection { $0.drainGrace = .seconds(2) }
+        let whole = Array(
+            infer("double", headers: ["X: \(String(repeating: "x", count: 80))"]).utf8)
+        try connection.receive(Array(whole[..<sentByteCount]))
+        connection.advance(seconds: 20)
+        connection.beginDraining()
+        // Whoever goes on sending is waited for.
+        for place in sentByteCount..<(sentByteCount + 8) {
+            connection.advance(seconds: 1)
+            try connection.receive([whole[place]])
+        }
+        #expect(try connection.sent() == "")
+        connection.advance(seconds: 4)
+        let answer = try connection.sent()
+        #expect(answer.hasPrefix("HTTP/1.1 408 ") && answer.contains("Connection: close\r\n"))
+        connection.advance(seconds: 4)
+        #expect(!connection.isOpen)
+    }
+
+    @Test func answerThatIsNotTakenDoesNotHoldTheStop() async throws {
+        let catalogue = FakeCatalogue([try bigModel(elementCount: 16 << 20)])
+        try await withServer(catalogue, configure: { $0.drainGrace = .milliseconds(100) }) { test in
+            let client = try test.connect(receiveBufferByteCount: 4096)
+            try client.send(infer("big"))
+            #expect(eventually { test.metric(#"apus_http_requests_total{code="200"}"#) == "1" })
+            #expect(test.beginShutdown(gracePeriod: .seconds(100)).wait())
+            withExtendedLifetime(client) {}
+        }
+    }
+
     @Test func pipelinedRequestsBehindTheDrainAreNotStarted() throws {
         let connection = try EmbeddedConnection { $0.pipelinedRequestCountMax = 1 }
         let model = try connection.catalogue.model("held")

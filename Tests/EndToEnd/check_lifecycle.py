@@ -89,7 +89,9 @@ def check_reload(daemon, config, notify):
 
 
 def check_sigterm_lets_a_request_in_flight_finish(tools):
-    with Daemon(tools, tools.sample_models("drain", ["iris"])) as daemon:
+    with Daemon(
+        tools, "--shutdown-grace", "30s", tools.sample_models("drain", ["iris"])
+    ) as daemon:
         host, port = daemon.address().split(":")
         body = json.dumps(IRIS).encode()
         link = socket.create_connection((host, int(port)), timeout=30)

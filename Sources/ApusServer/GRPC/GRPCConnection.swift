@@ -16,16 +16,14 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
     fileprivate var openStreamCount = 0
     /// When the server began to stop.
     private var drainingSinceNanoseconds: UInt64?
-    /// When something came last, on the loop's clock.
-    private var readNanoseconds: UInt64
-
+    private let peer: GRPCPeer
     private let farewell: Farewell
 
-    init(server: ServerContext, loop: ServerLoop, farewell: Farewell) {
+    init(server: ServerContext, loop: ServerLoop, peer: GRPCPeer, farewell: Farewell) {
         self.server = server
+        self.peer = peer
         self.farewell = farewell
         self.loop = loop
-        readNanoseconds = loop.nowNanoseconds
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -51,7 +49,7 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        readNanoseconds = loop.nowNanoseconds
+        peer.readNanoseconds = loop.nowNanoseconds
         context.fireChannelReadComplete()
     }
 
@@ -69,23 +67,24 @@ final class GRPCConnection: ChannelInboundHandler, LoopMember {
     func checkTimeouts(now: UInt64) {
         guard let context else { return }
         stall.update(context.channel, now: now)
-        let isStalled =
-            stall.nanoseconds(now: now) > server.configuration.writeTimeout.nanoseconds
+        let patience = server.configuration.patience(isDraining: drainingSinceNanoseconds != nil)
+        let isStalled = stall.nanoseconds(now: now) > patience.nanoseconds
         // Of a ping without an answer NIO's handler makes a farewell, and waits for the answer to that.
         let grpc = server.configuration.grpc
         let silence = (grpc.keepaliveTime + grpc.keepaliveTimeout).nanoseconds
-        if isStalled || now &- min(readNanoseconds, now) > silence || isOver(now) { closeNow() }
+        if isStalled || peer.silenceNanoseconds(now: now) > silence || isOver(now) { closeNow() }
     }
 
     /// Whether the server stops and nobody calls: NIO's farewell waits for a client to answer it.
     private func isOver(_ now: UInt64) -> Bool {
         guard openStreamCount == 0, let since = drainingSinceNanoseconds else { return false }
-        return now &- min(since, now) > max(server.configuration.drainGrace.nanoseconds, 1 << 30)
+        return now &- min(since, now) > server.configuration.drainPatience.nanoseconds
     }
 
     func idleNanoseconds(now: UInt64) -> UInt64? {
-        guard openStreamCount == 0, now > readNanoseconds else { return nil }
-        return now - readNanoseconds
+        guard openStreamCount == 0 else { return nil }
+        let silence = peer.silenceNanoseconds(now: now)
+        return silence > 0 ? silence : nil
     }
 
     func closeNow() { context?.close(promise: nil) }

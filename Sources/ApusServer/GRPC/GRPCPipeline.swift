@@ -27,8 +27,11 @@ enum GRPCPipeline {
         let farewell = Farewell()
         let share = server.clientShares.share(of: channel)
         let load = ConnectionLoad(share: share, of: server.bodyMemory)
-        let peer = GRPCPeer(caller: Caller(server.access, channel), share: share, load: load)
-        let connection = GRPCConnection(server: server, loop: loop, farewell: farewell)
+        let peer = GRPCPeer(
+            caller: Caller(server.access, channel), share: share, load: load,
+            now: loop.nowNanoseconds)
+        let connection = GRPCConnection(
+            server: server, loop: loop, peer: peer, farewell: farewell)
         let frameGuard = FrameGuard(
             load: load, loop: loop, server: server, address: channel.remoteAddress?.ipAddress)
         let boundPeer = NIOLoopBound(peer, eventLoop: channel.eventLoop)

@@ -42,10 +42,11 @@ extension GRPCStream {
         var promise: EventLoopPromise<Void>?
         // Short answers of calls with one answer are as many as calls.
         if byteCount > Self.countedByteCount || !isLast {
-            guard let unsent = peer.load.takeUnsent(byteCount) else {
+            guard var unsent = peer.load.takeUnsent(byteCount) else {
                 finish(GRPCStatus(GRPCProblem.answerMemoryExhausted))
                 return
             }
+            unsent.bytes = frame
             promise = self.promise(giving: unsent, context)
         }
         sentByteCount += byteCount

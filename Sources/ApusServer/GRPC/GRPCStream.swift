@@ -33,6 +33,7 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     var outgoing = CircularBuffer<(bytes: ByteBuffer, promise: EventLoopPromise<Void>?)>()
     var isPieceOnItsWay = false
     var statusBehindOutgoing: GRPCStatus?
+    private var isCounted = false
     private var isTakingData = false
     /// Whether a large message is being decompressed elsewhere.
     private var isInflating = false
@@ -46,6 +47,11 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     var sentByteCount = 0
     /// Since when the client takes nothing of the answers.
     var unwritableSinceNanoseconds: UInt64?
+    /// When it was first seen that the call has ended, but what was sent has not been taken.
+    private var untakenSinceNanoseconds: UInt64?
+    private var isDraining = false
+    /// How much had arrived when something came last while the server stops, and when that was seen.
+    private var arrival = (byteCount: -1, nanoseconds: UInt64(0))
 
     init(server: ServerContext, loop: ServerLoop, peer: GRPCPeer) {
         self.server = server
@@ -59,6 +65,7 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        isCounted = peer.load.beginCall()
         loop.add(self)
     }
 
@@ -75,6 +82,8 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     /// The client has gone, or given up the call.
     private func leave() {
         loop.remove(self)
+        if isCounted { peer.load.endCall() }
+        isCounted = false
         held.removeAll()
         failOutgoing()
         if isReadingStopped, let streamID { peer.load.goOnReading(streamID) }
@@ -92,7 +101,10 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     func closeNow() { context?.close(promise: nil) }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ChannelShouldQuiesceEvent { call?.drain() }
+        if event is ChannelShouldQuiesceEvent {
+            isDraining = true
+            call?.drain()
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -119,6 +131,10 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
         }
         deadlineNanoseconds = head.timeoutNanoseconds.map { receivedNanoseconds &+ $0 }
         method = server.grpcMethods[head.path]
+        guard isCounted else {
+            refuse(GRPCProblem.messageMemoryExhausted)
+            return
+        }
         guard let method else {
             finish(GRPCStatus(GRPCProblem.unknownMethod(head.path)))
             return
@@ -270,30 +286,48 @@ final class GRPCStream: ChannelInboundHandler, LoopMember {
     func idleNanoseconds(now: UInt64) -> UInt64? { nil }
 
     func checkTimeouts(now: UInt64) {
-        guard !isEnded else { return }
         let configuration = server.configuration
+        let patience = configuration.patience(isDraining: isDraining).nanoseconds
+        guard !isEnded else {
+            let since = untakenSinceNanoseconds ?? now
+            untakenSinceNanoseconds = since
+            if min(now &- since, peer.silenceNanoseconds(now: now)) > patience { closeNow() }
+            return
+        }
         if let deadlineNanoseconds, now > deadlineNanoseconds {
             cancellation.cancel()
             finish(GRPCStatus(GRPCProblem.deadlinePassed))
             return
         }
-        let limit = configuration.requestTimeout.nanoseconds
-        let isArriving =
-            !isReadingStopped && !hasReceivedEnd && (framer?.isInside ?? true || call is UnaryCall)
-        if isArriving, now &- messageReceivedNanoseconds > limit {
+        if isArriving, now &- messageReceivedNanoseconds > configuration.requestTimeout.nanoseconds
+        {
             if method?.endpoint.isInference == true {
                 server.recordRefusal(GRPCProblem.requestTimeout)
             }
             finish(GRPCStatus(GRPCProblem.requestTimeout))
             return
         }
-        if let since = unwritableSinceNanoseconds,
-            now &- since > configuration.writeTimeout.nanoseconds
-        {
+        if isDraining, isArriving, hasStopped(now) {
+            cancellation.cancel()
+            finish(GRPCStatus(ServerError.stopping))
+            return
+        }
+        if let since = unwritableSinceNanoseconds, now &- since > patience {
             closeNow()
             return
         }
         call?.tick()
+    }
+
+    /// Whether the rest of a message is still to come.
+    private var isArriving: Bool {
+        !isReadingStopped && !hasReceivedEnd && (framer?.isInside ?? true || call is UnaryCall)
+    }
+
+    /// Whether nothing has come for longer than clients may take while the server stops.
+    private func hasStopped(_ now: UInt64) -> Bool {
+        if arrival.byteCount != receivedByteCount { arrival = (receivedByteCount, now) }
+        return now &- arrival.nanoseconds > server.configuration.drainPatience.nanoseconds
     }
 
     // MARK: The end

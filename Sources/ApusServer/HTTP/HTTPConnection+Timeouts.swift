@@ -13,7 +13,7 @@ extension HTTPConnection {
         let configuration = server.configuration
         if hasUnsentBytes(now: now) {
             quietSinceNanoseconds = now
-            let limit = configuration.writeTimeout.nanoseconds
+            let limit = configuration.patience(isDraining: isDraining).nanoseconds
             if let stall, now &- stall.sinceNanoseconds > limit {
                 closeNow()
                 return
@@ -26,11 +26,9 @@ extension HTTPConnection {
             closeNow()
             return
         }
-        let requestLimit = configuration.requestTimeout.nanoseconds
         switch phase {
         case .receivingBody:
-            guard let exchange = exchanges.last,
-                now &- exchange.receivedNanoseconds > requestLimit
+            guard let exchange = exchanges.last, isLate(exchange.receivedNanoseconds, now: now)
             else { return }
             if exchange.response == nil, exchange.route?.endpoint.isInference == true {
                 server.metrics.server.recordRefusal(.slowClient)
@@ -40,7 +38,7 @@ extension HTTPConnection {
         case .awaitingHead where isReadingStopped: break
         case .awaitingHead:
             if let started = headStartedNanoseconds {
-                if now &- started > requestLimit { refuse(.requestTimeout) }
+                if isLate(started, now: now) { refuse(.requestTimeout) }
             } else if exchanges.isEmpty {
                 let quiet = now &- min(quietSinceNanoseconds, now)
                 if quiet > configuration.idleTimeout.nanoseconds { return closeNow() }
@@ -50,6 +48,15 @@ extension HTTPConnection {
             if now &- quietSinceNanoseconds > Self.lingerNanoseconds { closeNow() }
         case .closed: break
         }
+    }
+
+    /// Whether a request has been arriving for too long, or nothing of it comes while the server stops.
+    private func isLate(_ started: UInt64, now: UInt64) -> Bool {
+        let configuration = server.configuration
+        if now &- started > configuration.requestTimeout.nanoseconds { return true }
+        guard let drainingSinceNanoseconds else { return false }
+        let last = min(max(arrivedNanoseconds, drainingSinceNanoseconds), now)
+        return now &- last > configuration.drainPatience.nanoseconds
     }
 
     func idleNanoseconds(now: UInt64) -> UInt64? {

@@ -34,7 +34,9 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     var exchanges: [Exchange] = []
     /// Parts that arrived while no more requests could be taken.
     private var held = CircularBuffer<HTTPServerRequestPart>()
-    private(set) var isDraining = false
+    /// When the server began to stop.
+    private(set) var drainingSinceNanoseconds: UInt64?
+    var isDraining: Bool { drainingSinceNanoseconds != nil }
     /// Whether parts were thrown away because no request behind the last one is answered.
     private var hasIgnoredInput = false
     private var isTakingHeld = false
@@ -45,6 +47,8 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
 
     /// When the first byte of the next request arrived; nil if none has.
     var headStartedNanoseconds: UInt64?
+    /// When the last bytes arrived.
+    private(set) var arrivedNanoseconds: UInt64 = 0
     /// When the phase before closing, or the wait for a request, began.
     var quietSinceNanoseconds: UInt64
     /// When the client closed its side.
@@ -100,8 +104,9 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? ChannelEvent, event == .inputClosed { receiveEndOfInput() }
         if event is ChannelShouldQuiesceEvent {
-            isDraining = true
-            quietSinceNanoseconds = loop.nowNanoseconds
+            let now = loop.nowNanoseconds
+            drainingSinceNanoseconds = now
+            quietSinceNanoseconds = now
             if let last = exchanges.last {
                 last.mustClose = true
                 sendCompleted()
@@ -171,6 +176,7 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     /// Called before the decoder sees bytes, with the time of their arrival.
     func bytesArrived(now: UInt64) {
         isReading = true
+        arrivedNanoseconds = now
         if phase == .awaitingHead, headStartedNanoseconds == nil { headStartedNanoseconds = now }
     }
 
@@ -282,13 +288,14 @@ final class HTTPConnection: ChannelInboundHandler, LoopMember {
     private func send(_ response: HTTPResponse, of exchange: Exchange) -> Bool {
         guard let context else { return true }
         let isLast = exchange.mustClose
-        let (response, unsent) = counted(response, of: exchange)
+        var (response, unsent) = counted(response, of: exchange)
         let bodyByteCount = response.body.count
         let buffer = loop.responseWriter.bytes(
             of: response,
             isLast ? .close : exchange.head.isOldVersion ? .keepAliveOldVersion : .keepAlive,
             hasBody: exchange.head.method != .HEAD)
         let sentByteCount = buffer.readableBytes
+        unsent?.bytes = buffer
         if isLast {
             close(behind: buffer, isInputUnread: exchange.isReceiving, context, unsent)
         } else {
