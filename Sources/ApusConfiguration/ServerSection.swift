@@ -182,7 +182,9 @@ public struct ServerSection: Sendable, Hashable {
             "server", "shutdown_grace", \.server.shutdownGrace,
             .duration(.zero...(.seconds(60))),
             "Then: how long connections without a request stay open. A request that comes meanwhile "
-                + "is answered, with Connection: close."),
+                + "is answered, with Connection: close. A client that sends nothing of the rest of a "
+                + "request, or takes nothing of its answer, is given up after the same time, but "
+                + "not before a second."),
         .init(
             "server", "exit_timeout", \.server.exitTimeout,
             .duration(.zero...(.seconds(3_600))),
