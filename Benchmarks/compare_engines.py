@@ -21,6 +21,8 @@ import sys
 import time
 from pathlib import Path
 
+from processes import resident_bytes
+
 MODELS = ("resnet50-ts17", "mobilenet_v2-ts17", "bert-base-ts17")
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they would choose other kernels than users get
 WARM_UP_RUNS = 3
@@ -69,15 +71,8 @@ def run_onnxruntime(model, batch, threads, seconds):
         "p99_ms": times[min(len(times) - 1, len(times) * 99 // 100)],
         "runs": len(times),
         "load_ms": load * 1e3,
-        "rss_mb": resident_megabytes(),
+        "rss_mb": resident_bytes() / (1 << 20),
     }
-
-
-def resident_megabytes():
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def measure(command):

@@ -35,6 +35,7 @@ import time
 from pathlib import Path
 
 from http_load import Case, cases, check_free, cpu_model, script_for
+from processes import resident_bytes
 
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 18020
@@ -74,10 +75,7 @@ class Daemon:
             time.sleep(0.005)
 
     def resident_megabytes(self):
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-        return 0.0
+        return resident_bytes(self.process.pid) / (1 << 20)
 
     def stop(self):
         self.process.terminate()

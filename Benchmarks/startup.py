@@ -6,7 +6,6 @@
 """
 
 import argparse
-import http.client
 import os
 import shutil
 import signal
@@ -16,27 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from processes import is_ready, resident_bytes
+
 PORT = 18100
 DEADLINE_SECONDS = 30
 LIMITS = {"ready, median": ("ms", 150), "resident": ("MB", 60), "stripped binary": ("MB", 40)}
-
-
-def is_ready():
-    link = http.client.HTTPConnection("127.0.0.1", PORT, timeout=5)
-    try:
-        link.request("GET", "/v2/health/ready")
-        return link.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        link.close()
-
-
-def resident_megabytes(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
 
 
 def start_once(apus, models, settle_seconds):
@@ -46,13 +29,13 @@ def start_once(apus, models, settle_seconds):
     began = time.perf_counter()
     process = subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL)
     try:
-        while not is_ready():
+        while not is_ready(PORT):
             if process.poll() is not None or time.perf_counter() > began + DEADLINE_SECONDS:
                 raise SystemExit(f"{apus} did not get ready")
             time.sleep(0.001)
         milliseconds = (time.perf_counter() - began) * 1e3
         time.sleep(settle_seconds)
-        return milliseconds, resident_megabytes(process.pid)
+        return milliseconds, resident_bytes(process.pid) / 1e6
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(DEADLINE_SECONDS)

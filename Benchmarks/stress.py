@@ -1,6 +1,5 @@
 """What the scripts that stress a daemon share: the daemon, its memory, frames of HTTP/2, a request of gRPC."""
 
-import http.client
 import os
 import resource
 import signal
@@ -8,10 +7,10 @@ import struct
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from grpc_load import INFER, field
 from http_load import ROW, check_free
+from processes import is_ready, resident_bytes
 
 HTTP, GRPC, METRICS = 18160, 18161, 18162
 MEBI = 1 << 20
@@ -36,7 +35,7 @@ class Daemon:
 
     def __enter__(self):
         until = time.monotonic() + READY_SECONDS
-        while not self._is_ready():
+        while not is_ready(METRICS):
             if self.process.poll() is not None or time.monotonic() > until:
                 self.process.kill()
                 sys.exit("the daemon did not get ready")
@@ -46,27 +45,13 @@ class Daemon:
     def __exit__(self, *_):
         self.stop()
 
-    @staticmethod
-    def _is_ready():
-        link = http.client.HTTPConnection("127.0.0.1", METRICS, timeout=5)
-        try:
-            link.request("GET", "/v2/health/ready")
-            return link.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            link.close()
-
     @property
     def is_running(self):
         return self.process.poll() is None
 
     @property
     def resident_bytes(self):
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        return 0
+        return resident_bytes(self.process.pid)
 
     def stop(self):
         """SIGTERM; the seconds that it took."""
